@@ -1,0 +1,47 @@
+//! `remote_servers`: one row per registered self-hosted server.
+
+use sea_orm::entity::prelude::*;
+
+use crate::redacted::RedactedBytes;
+
+/// A registered self-hosted server.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "remote_servers")]
+pub struct Model {
+    /// Our own key; never leaves the bouncer.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    /// The server's `zulip_org_id`.
+    #[sea_orm(unique)]
+    pub uuid: Uuid,
+    /// SHA-256 of the server's `zulip_org_key`, 32 bytes.
+    pub key_hash: RedactedBytes,
+    /// SHA-256 of the key before the last rotation, until the new one is first used.
+    pub previous_key_hash: Option<RedactedBytes>,
+    /// When the previous key stops being accepted at the latest.
+    pub previous_key_until: Option<i64>,
+    /// Host name, lower case, with its port if it has one; not unique.
+    pub hostname: String,
+    /// The administrator's e-mail address.
+    pub contact_email: String,
+    /// `ZULIP_VERSION` as last uploaded, at most 128 characters.
+    pub version: Option<String>,
+    /// The version's merge base as last uploaded, at most 128 characters.
+    pub merge_base: Option<String>,
+    /// The API feature level as last uploaded; absent for servers before 8.0.
+    pub api_feature_level: Option<i32>,
+    /// Whether the registration was deactivated.
+    pub deactivated: bool,
+    /// When the server registered.
+    pub created_at: i64,
+    /// When host name, e-mail or key last changed.
+    pub updated_at: i64,
+    /// When the server last made a request, a few seconds late at most.
+    pub last_request_at: Option<i64>,
+}
+
+/// What a server's row is joined to.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,26 @@
+//! The schema of push-bouncer: one change per migration, each of them reversible.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m0001_remote_servers;
+mod m0002_remote_realms;
+mod m0003_devices;
+mod m0004_push_counts;
+mod m0005_audit_log;
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_remote_servers::Migration),
+            Box::new(m0002_remote_realms::Migration),
+            Box::new(m0003_devices::Migration),
+            Box::new(m0004_push_counts::Migration),
+            Box::new(m0005_audit_log::Migration),
+        ]
+    }
+}

@@ -1,0 +1,26 @@
+//! `[fcm.<app>]`: an app on Android phones, and the service account of its Firebase project.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use super::{apns::attempt_timeout, duration};
+
+/// One Firebase project.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FcmAppConfig {
+    /// The service account's key file, JSON.
+    pub service_account_file: PathBuf,
+    /// The project, when it is not the service account's own.
+    pub project_id: Option<String>,
+    /// Another address than `https://fcm.googleapis.com`.
+    pub endpoint: Option<String>,
+    /// Another address for access tokens than the one in the key file.
+    pub token_uri: Option<String>,
+    /// Authorities to trust besides the public ones (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// How long one attempt may take. Default 4 s.
+    #[serde(default = "attempt_timeout", deserialize_with = "duration::read")]
+    pub attempt_timeout: Duration,
+}

@@ -1,0 +1,13 @@
+//! `[outbound]`: calls to hosts that others name.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Calls to the push services and to chat servers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundConfig {
+    /// Authorities to trust besides the public ones (PEM), where a section has no `ca_file` of its own.
+    pub ca_file: Option<PathBuf>,
+}

@@ -1,0 +1,209 @@
+//! JSON objects whose values are looked at only where somebody asks for them.
+
+use std::{borrow::Cow, collections::HashMap, fmt};
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Above so many members a repeated name is looked for by hashing and no longer one by one.
+const FEW_MEMBERS: usize = 16;
+
+/// A JSON object, its values still as text.
+///
+/// A repeated name counts once: at its first place, with its last value, as in Python. It has no
+/// `Debug`: what it holds may be a message.
+#[derive(Clone)]
+pub struct JsonObject<'a> {
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+/// Why a text is no JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonObjectError {
+    /// It is not JSON at all.
+    #[error("not JSON")]
+    NotJson,
+    /// It is JSON, but a list, a text, a number, a truth value or null.
+    #[error("not an object")]
+    NotAnObject,
+}
+
+impl<'a> JsonObject<'a> {
+    /// The object that `text` is.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not JSON, or no object.
+    pub fn parse(text: &'a str) -> Result<Self, JsonObjectError> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let parsed = deserializer
+            .deserialize_map(MembersVisitor)
+            .and_then(|members| deserializer.end().map(|()| members));
+        match parsed {
+            Ok(members) => Ok(Self { members: without_repetitions(members) }),
+            Err(_) => match serde_json::from_str::<&RawValue>(text) {
+                Ok(value) if !value.get().starts_with('{') => Err(JsonObjectError::NotAnObject),
+                _ => Err(JsonObjectError::NotJson),
+            },
+        }
+    }
+
+    /// The object that `value` is; `None` when it is something else.
+    #[must_use]
+    pub fn from_value(value: &'a RawValue) -> Option<Self> {
+        value.get().starts_with('{').then(|| Self::parse(value.get()).ok())?
+    }
+
+    /// The member's value, as text.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().find(|(member, _)| member == name).map(|(_, value)| *value)
+    }
+
+    /// The member's value, when it is a text.
+    #[must_use]
+    pub fn get_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).and_then(text)
+    }
+
+    /// All members in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.members.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+
+    /// Whether there are no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}
+
+/// The text that a JSON value is; `None` when it is something else.
+#[must_use]
+pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let raw = value.get();
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        return serde_json::from_str::<String>(raw).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
+}
+
+/// Appends `value` to `output` as a JSON text.
+pub fn write_text(output: &mut Vec<u8>, value: &str) {
+    serde_json::to_writer(output, value).expect("writing a text into memory does not fail");
+}
+
+struct MembersVisitor;
+
+impl<'a> Visitor<'a> for MembersVisitor {
+    type Value = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(FEW_MEMBERS);
+        while let Some(Name(name)) = map.next_key()? {
+            members.push((name, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+/// A member's name: borrowed where it has no escapes, which `Cow` alone does not do.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'a> serde::Deserialize<'a> for Name<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'a> Visitor<'a> for NameVisitor {
+            type Value = Name<'a>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a name")
+            }
+            fn visit_borrowed_str<E>(self, name: &'a str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+fn without_repetitions<'a>(
+    mut members: Vec<(Cow<'a, str>, &'a RawValue)>,
+) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+    if members.len() <= FEW_MEMBERS {
+        let mut index = 1;
+        while index < members.len() {
+            let (earlier, rest) = members.split_at_mut(index);
+            if let Some(first) = earlier.iter_mut().find(|(name, _)| *name == rest[0].0) {
+                first.1 = rest[0].1;
+                members.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+        return members;
+    }
+    let mut places = HashMap::with_capacity(members.len());
+    let mut unique: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        match places.get(&name) {
+            Some(&place) => {
+                let (_, first): &mut (_, &RawValue) = &mut unique[place];
+                *first = value;
+            }
+            None => {
+                places.insert(name.clone(), unique.len());
+                unique.push((name, value));
+            }
+        }
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(text: &str) -> Vec<(String, String)> {
+        let object = JsonObject::parse(text).unwrap();
+        object.iter().map(|(name, value)| (name.to_owned(), value.get().to_owned())).collect()
+    }
+
+    #[test]
+    fn a_repeated_name_keeps_its_first_place_and_its_last_value() {
+        let expected =
+            [("a", "3"), ("b", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(members(r#"{"a":1,"b":2,"\u0061":3}"#), expected);
+    }
+
+    #[test]
+    fn many_repeated_names_are_treated_as_few_are() {
+        let text = (0..100).map(|n| format!("\"k{}\":{n}", n % 50)).collect::<Vec<_>>().join(",");
+        let found = members(&format!("{{{text}}}"));
+        assert_eq!(found.len(), 50);
+        assert_eq!(found[7], ("k7".to_owned(), "57".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_from_what_is_no_json() {
+        for text in ["[]", "null", "5", "\"x\"", " [1] "] {
+            assert_eq!(JsonObject::parse(text).err(), Some(JsonObjectError::NotAnObject), "{text}");
+        }
+        for text in ["", "{", "[1", "{\"a\":}", "{} x", "\u{feff}{}", "{\"a\":NaN}"] {
+            assert_eq!(JsonObject::parse(text).err(), Some(JsonObjectError::NotJson), "{text}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_levels_are_no_danger() {
+        let text = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(JsonObject::parse(&text).is_ok());
+    }
+}

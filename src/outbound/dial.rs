@@ -1,0 +1,101 @@
+//! One new connection: name, TCP, TLS, HTTP/2.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use rustls::ClientConfig;
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{origin::Origin, plain_writes::PlainWrites};
+
+/// A name with many addresses is tried this often, so that a dead address costs one attempt only.
+const MAX_ADDRESSES: usize = 4;
+
+/// Half of one push attempt's default deadline: a dead first address leaves time for a second.
+const TCP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The whole of name, TCP, TLS and HTTP/2.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Answers are a few hundred bytes; this many bytes may be under way unread on one stream.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Why there is no connection.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DialError {
+    /// The host's name has no address.
+    #[error("the name cannot be resolved: {0}")]
+    Name(Arc<io::Error>),
+    /// No address answers.
+    #[error("no connection: {0}")]
+    Tcp(Arc<io::Error>),
+    /// The host did not prove who it is, or refused us.
+    #[error("no secure connection: {0}")]
+    Tls(Arc<io::Error>),
+    /// The host does not speak HTTP/2.
+    #[error("the host does not speak HTTP/2")]
+    Protocol,
+    /// It took longer than eight seconds.
+    #[error("no connection in time")]
+    Timeout,
+}
+
+type Stream = PlainWrites<TlsStream<TcpStream>>;
+
+/// A connection to `origin` with the end that drives it.
+pub(super) async fn dial(
+    origin: &Origin,
+    tls: &Arc<ClientConfig>,
+) -> Result<(SendRequest<Bytes>, Connection<Stream, Bytes>), DialError> {
+    timeout(DIAL_TIMEOUT, async {
+        let tcp = connect(origin).await?;
+        let name = origin.server_name().expect("an origin's host is a server name");
+        let stream = TlsConnector::from(Arc::clone(tls))
+            .connect(name, tcp)
+            .await
+            .map_err(|error| DialError::Tls(Arc::new(error)))?;
+        if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(DialError::Protocol);
+        }
+        h2::client::Builder::new()
+            // Until the peer's SETTINGS are here nobody knows how many streams it takes; Apple takes one.
+            .initial_max_send_streams(1)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .enable_push(false)
+            .handshake(PlainWrites(stream))
+            .await
+            .map_err(|_| DialError::Protocol)
+    })
+    .await
+    .unwrap_or(Err(DialError::Timeout))
+}
+
+async fn connect(origin: &Origin) -> Result<TcpStream, DialError> {
+    let addresses: Vec<SocketAddr> = lookup_host((origin.host(), origin.port()))
+        .await
+        .map_err(|error| DialError::Name(Arc::new(error)))?
+        .take(MAX_ADDRESSES)
+        .collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
+    for address in addresses {
+        match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // A push is one small write; Nagle's algorithm would hold it back for 40 ms.
+                stream.set_nodelay(true).map_err(|error| DialError::Tcp(Arc::new(error)))?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(DialError::Tcp(Arc::new(last)))
+}

@@ -1,0 +1,241 @@
+//! Devices that receive notifications in the clear.
+
+use entities::{
+    devices,
+    redacted::{RedactedBytes, RedactedText},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, TransactionTrait as _, sea_query::OnConflict,
+};
+
+use super::{Registry, RegistryError};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        device::{AppId, Device, DeviceToken, NewDevice, Provider},
+        remote_server::RemoteServer,
+        user::User,
+    },
+};
+
+impl Registry {
+    /// Stores a device of a user; one that is known is refreshed: its app, its realm, its time.
+    ///
+    /// A user named by number and UUID loses the row stored under the number.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn add_device(
+        &self,
+        server: &RemoteServer,
+        user: User,
+        new: NewDevice,
+    ) -> Result<(), RegistryError> {
+        let (user_id, user_uuid) = user.stored();
+        let model = devices::ActiveModel {
+            server_id: Set(server.id),
+            user_id: Set(user_id),
+            user_uuid: Set(user_uuid),
+            kind: Set(new.provider.token_kind()),
+            token: Set(RedactedText(new.token.expose().to_owned())),
+            token_digest: Set(digest(&new.token)),
+            ios_app_id: Set(new.app_id.map(|app| app.as_str().to_owned())),
+            remote_realm_id: Set(new.remote_realm_id),
+            registered_at: Set(self.inner.clock.now().unix_millis()),
+            ..Default::default()
+        };
+        let identity =
+            if user_uuid.is_some() { devices::Column::UserUuid } else { devices::Column::UserId };
+        let conflict = OnConflict::columns([
+            devices::Column::ServerId,
+            identity,
+            devices::Column::Kind,
+            devices::Column::TokenDigest,
+        ])
+        .update_columns([
+            devices::Column::IosAppId,
+            devices::Column::RemoteRealmId,
+            devices::Column::RegisteredAt,
+        ])
+        .to_owned();
+        let stored = async {
+            let insert = devices::Entity::insert(model).on_conflict(conflict);
+            let User::Both { id, .. } = user else {
+                return insert.exec_without_returning(&self.inner.database).await.map(|_| ());
+            };
+            let transaction = self.inner.database.begin().await?;
+            devices::Entity::delete_many()
+                .filter(of_token(server, new.provider, &new.token))
+                .filter(devices::Column::UserId.eq(id))
+                .exec(&transaction)
+                .await?;
+            insert.exec_without_returning(&transaction).await?;
+            transaction.commit().await
+        };
+        self.noted(stored.await)
+    }
+
+    /// Removes the row of a token under a user's number; what registering with a UUID too does first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn remove_device_by_id(
+        &self,
+        server: &RemoteServer,
+        user_id: i64,
+        provider: Provider,
+        token: &DeviceToken,
+    ) -> Result<(), RegistryError> {
+        let removed = devices::Entity::delete_many()
+            .filter(of_token(server, provider, token))
+            .filter(devices::Column::UserId.eq(user_id))
+            .exec(&self.inner.database)
+            .await;
+        self.noted(removed).map(|_| ())
+    }
+
+    /// All devices of a user, in the order they were registered in.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn devices_of(
+        &self,
+        server: &RemoteServer,
+        user: User,
+    ) -> Result<Vec<Device>, RegistryError> {
+        let found = devices::Entity::find()
+            .filter(of_user(server, user))
+            .order_by_asc(devices::Column::Id)
+            .all(&self.inner.database)
+            .await;
+        self.noted(found).map(|rows| rows.into_iter().filter_map(device).collect())
+    }
+
+    /// Removes one device of a user; whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn remove_device(
+        &self,
+        server: &RemoteServer,
+        user: User,
+        provider: Provider,
+        token: &DeviceToken,
+    ) -> Result<bool, RegistryError> {
+        let removed = devices::Entity::delete_many()
+            .filter(of_user(server, user))
+            .filter(of_token(server, provider, token))
+            .exec(&self.inner.database)
+            .await;
+        self.noted(removed).map(|result| result.rows_affected > 0)
+    }
+
+    /// Removes all devices of a user; how many there were.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn remove_devices_of(
+        &self,
+        server: &RemoteServer,
+        user: User,
+    ) -> Result<u64, RegistryError> {
+        let removed = devices::Entity::delete_many()
+            .filter(of_user(server, user))
+            .exec(&self.inner.database)
+            .await;
+        self.noted(removed).map(|result| result.rows_affected)
+    }
+
+    /// Removes rows by our own key.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn remove_rows(&self, ids: &[i64]) -> Result<(), RegistryError> {
+        let removed = devices::Entity::delete_many()
+            .filter(devices::Column::Id.is_in(ids.iter().copied()))
+            .exec(&self.inner.database)
+            .await;
+        self.noted(removed).map(|_| ())
+    }
+
+    /// Removes a token that its provider declared dead, for every user of every server that registered
+    /// it no later than `since`; how many rows there were.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn remove_token(
+        &self,
+        provider: Provider,
+        token: &DeviceToken,
+        since: Timestamp,
+    ) -> Result<u64, RegistryError> {
+        let removed = devices::Entity::delete_many()
+            .filter(devices::Column::TokenDigest.eq(digest(token)))
+            .filter(devices::Column::Kind.eq(provider.token_kind()))
+            .filter(devices::Column::RegisteredAt.lte(since.unix_millis()))
+            .exec(&self.inner.database)
+            .await;
+        self.noted(removed).map(|result| result.rows_affected)
+    }
+
+    /// Notes the realm of devices that were registered before it was known.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn set_realm(&self, ids: &[i64], remote_realm_id: i64) -> Result<(), RegistryError> {
+        let changed: Result<_, DbErr> = devices::Entity::update_many()
+            .set(devices::ActiveModel {
+                remote_realm_id: Set(Some(remote_realm_id)),
+                ..Default::default()
+            })
+            .filter(devices::Column::Id.is_in(ids.iter().copied()))
+            .filter(devices::Column::RemoteRealmId.is_null())
+            .exec(&self.inner.database)
+            .await;
+        self.noted(changed).map(|_| ())
+    }
+}
+
+fn of_user(server: &RemoteServer, user: User) -> Condition {
+    let mut identity = Condition::any();
+    if let Some(id) = user.id() {
+        identity = identity.add(devices::Column::UserId.eq(id));
+    }
+    if let Some(uuid) = user.uuid() {
+        identity = identity.add(devices::Column::UserUuid.eq(uuid));
+    }
+    Condition::all().add(devices::Column::ServerId.eq(server.id)).add(identity)
+}
+
+fn of_token(server: &RemoteServer, provider: Provider, token: &DeviceToken) -> Condition {
+    Condition::all()
+        .add(devices::Column::ServerId.eq(server.id))
+        .add(devices::Column::Kind.eq(provider.token_kind()))
+        .add(devices::Column::TokenDigest.eq(digest(token)))
+}
+
+fn digest(token: &DeviceToken) -> RedactedBytes {
+    RedactedBytes(token.digest().to_vec())
+}
+
+/// A row of another kind than the two was not written by us and is left alone.
+fn device(row: devices::Model) -> Option<Device> {
+    Some(Device {
+        id: row.id,
+        provider: Provider::from_token_kind(row.kind.into())?,
+        token: DeviceToken::from_stored(row.token.0),
+        app_id: row.ios_app_id.as_deref().and_then(AppId::parse),
+        user_uuid: row.user_uuid,
+        remote_realm_id: row.remote_realm_id,
+        registered_at: Timestamp::from_unix_millis(row.registered_at),
+    })
+}

@@ -1,0 +1,128 @@
+//! Opening the database and bringing its schema up to date.
+
+use std::{io, sync::Arc, time::Duration};
+
+use migrations::{Migrator, MigratorTrait as _};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbErr,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::Registry;
+use crate::{clock::Clock, config::DatabaseConfig, metrics::Metrics};
+
+/// A connection that was idle for longer is asked whether it still works before it is used.
+const TEST_IF_IDLE_FOR: Duration = Duration::from_secs(30);
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file that holds the URL cannot be read.
+    #[error("cannot read `{path}`: {source}")]
+    UrlFile {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is neither SQLite nor PostgreSQL.
+    #[error("`database.url` must begin with `sqlite:` or `postgres:`")]
+    Scheme,
+    /// It does not answer, or not as it should.
+    #[error("cannot open the database: {0}")]
+    Connect(DbErr),
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the schema up to date: {0}")]
+    Migrate(DbErr),
+    /// The schema is older than the program, and the program was told not to change it.
+    #[error(
+        "the schema lacks {0} migrations; set `database.auto_migrate = true`, or migrate first"
+    )]
+    Outdated(usize),
+}
+
+impl Registry {
+    /// Opens the database; a SQLite file is made when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or its schema is not the program's.
+    pub async fn open(
+        config: &DatabaseConfig,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        let database = connect(config).await?;
+        let missing = migration_status(&database).await?;
+        if missing > 0 {
+            if !config.auto_migrate {
+                return Err(OpenError::Outdated(missing));
+            }
+            Migrator::up(&database, None).await.map_err(OpenError::Migrate)?;
+            tracing::info!(
+                event = "database.migrated",
+                migrations = missing,
+                "brought the schema up to date"
+            );
+        }
+        Ok(Self::new(database, clock, metrics))
+    }
+}
+
+/// How many migrations the database lacks.
+///
+/// # Errors
+///
+/// When the database does not answer.
+pub async fn migration_status(database: &DatabaseConnection) -> Result<usize, OpenError> {
+    Migrator::get_pending_migrations(database)
+        .await
+        .map(|pending| pending.len())
+        .map_err(OpenError::Migrate)
+}
+
+async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, OpenError> {
+    let url = url(config)?;
+    let is_sqlite = url.starts_with("sqlite:");
+    if !is_sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
+        return Err(OpenError::Scheme);
+    }
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire_if_idle_for(TEST_IF_IDLE_FOR)
+        // sqlx would log statements, and sea-orm their values with them.
+        .sqlx_logging(false);
+    let timeout = config.statement_timeout;
+    if is_sqlite {
+        // A statement that waits for another writer waits in SQLite, for at most this long.
+        options.map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // In WAL mode a power cut may lose the last commits with NORMAL; what a client was told
+                // is stored must be stored, so every commit is synced.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(timeout)
+                .foreign_keys(true)
+        });
+    } else {
+        options.map_sqlx_postgres_opts(move |postgres| {
+            postgres
+                .application_name("push-bouncer")
+                .options([("statement_timeout", timeout.as_millis().to_string())])
+        });
+    }
+    Database::connect(options).await.map_err(OpenError::Connect)
+}
+
+fn url(config: &DatabaseConfig) -> Result<String, OpenError> {
+    match (&config.url, &config.url_file) {
+        (Some(url), _) => Ok(url.clone()),
+        (None, Some(path)) => std::fs::read_to_string(path)
+            .map(|url| url.trim().to_owned())
+            .map_err(|source| OpenError::UrlFile { path: path.display().to_string(), source }),
+        (None, None) => Ok(DatabaseConfig::DEFAULT_URL.to_owned()),
+    }
+}

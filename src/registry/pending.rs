@@ -1,0 +1,194 @@
+//! What may be written a few seconds late: counts, and times of last requests.
+//!
+//! A crash loses at most what was collected since the last flush.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use entities::{push_counts, remote_realms, remote_servers};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _,
+    TransactionTrait as _,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::{Registry, RegistryError};
+use crate::clock::Timestamp;
+
+/// How long something waits to be written; a crash loses at most this much.
+pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// Stands for the whole server where a realm's key stands otherwise.
+const WHOLE_SERVER: i64 = 0;
+
+/// Pushes of one notification.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PushCount {
+    /// Asked for.
+    pub received: i64,
+    /// Accepted by Apple or Google.
+    pub forwarded: i64,
+}
+
+#[derive(Default)]
+pub(super) struct Pending {
+    collected: Mutex<Collected>,
+}
+
+#[derive(Default)]
+struct Collected {
+    counts: HashMap<(i64, i64, i64), PushCount>,
+    server_requests: HashMap<i64, i64>,
+    realm_requests: HashMap<i64, i64>,
+}
+
+impl Pending {
+    fn with<T>(&self, change: impl FnOnce(&mut Collected) -> T) -> T {
+        change(&mut self.collected.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Registry {
+    /// Notes that a server made a request now.
+    pub fn touch_server(&self, server_id: i64) {
+        let now = self.inner.clock.now().unix_millis();
+        self.inner.pending.with(|collected| collected.server_requests.insert(server_id, now));
+    }
+
+    /// Notes that a realm was named in a request now.
+    pub fn touch_realm(&self, remote_realm_id: i64) {
+        let now = self.inner.clock.now().unix_millis();
+        self.inner.pending.with(|collected| collected.realm_requests.insert(remote_realm_id, now));
+    }
+
+    /// Adds pushes to today's counts of a server and, if it is known, of the realm.
+    pub fn count_pushes(&self, server_id: i64, remote_realm_id: Option<i64>, count: PushCount) {
+        if count.received == 0 && count.forwarded == 0 {
+            return;
+        }
+        let end_time = end_of_day(self.inner.clock.now());
+        self.inner.pending.with(|collected| {
+            for realm in [Some(WHOLE_SERVER), remote_realm_id].into_iter().flatten() {
+                let total = collected.counts.entry((server_id, realm, end_time)).or_default();
+                total.received += count.received;
+                total.forwarded += count.forwarded;
+            }
+        });
+    }
+
+    /// Writes what was collected, every two seconds, until the task is dropped.
+    pub async fn keep_flushing(&self) {
+        let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.flush().await {
+                tracing::warn!(event = "database.flush_failed", %error, "counts wait for the next flush");
+            }
+        }
+    }
+
+    /// Writes what was collected; what cannot be written is kept for the next time.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn flush(&self) -> Result<(), RegistryError> {
+        let collected = self.inner.pending.with(std::mem::take);
+        if collected.counts.is_empty()
+            && collected.server_requests.is_empty()
+            && collected.realm_requests.is_empty()
+        {
+            return Ok(());
+        }
+        let written = self.write(&collected).await;
+        if written.is_err() {
+            self.inner.pending.with(|newer| newer.take_back(collected));
+        }
+        self.noted(written)
+    }
+
+    async fn write(&self, collected: &Collected) -> Result<(), DbErr> {
+        let transaction = self.inner.database.begin().await?;
+        for (&(server_id, remote_realm_id, end_time), count) in &collected.counts {
+            let add = |column: push_counts::Column| {
+                Expr::col((push_counts::Entity, column)).add(Expr::col(("excluded", column)))
+            };
+            push_counts::Entity::insert(push_counts::ActiveModel {
+                server_id: Set(server_id),
+                remote_realm_id: Set(remote_realm_id),
+                end_time: Set(end_time),
+                received: Set(count.received),
+                forwarded: Set(count.forwarded),
+            })
+            .on_conflict(
+                OnConflict::columns([
+                    push_counts::Column::ServerId,
+                    push_counts::Column::RemoteRealmId,
+                    push_counts::Column::EndTime,
+                ])
+                .values([
+                    (push_counts::Column::Received, add(push_counts::Column::Received)),
+                    (push_counts::Column::Forwarded, add(push_counts::Column::Forwarded)),
+                ])
+                .to_owned(),
+            )
+            .exec_without_returning(&transaction)
+            .await?;
+        }
+        for (&id, &at) in &collected.server_requests {
+            remote_servers::Entity::update_many()
+                .col_expr(remote_servers::Column::LastRequestAt, Expr::value(at))
+                .filter(remote_servers::Column::Id.eq(id))
+                .exec(&transaction)
+                .await?;
+        }
+        for (&id, &at) in &collected.realm_requests {
+            remote_realms::Entity::update_many()
+                .col_expr(remote_realms::Column::LastRequestAt, Expr::value(at))
+                .filter(remote_realms::Column::Id.eq(id))
+                .exec(&transaction)
+                .await?;
+        }
+        transaction.commit().await
+    }
+}
+
+impl Collected {
+    /// Puts back what could not be written, under what has come since.
+    fn take_back(&mut self, older: Self) {
+        for (key, count) in older.counts {
+            let total = self.counts.entry(key).or_default();
+            total.received += count.received;
+            total.forwarded += count.forwarded;
+        }
+        for (id, at) in older.server_requests {
+            self.server_requests.entry(id).or_insert(at);
+        }
+        for (id, at) in older.realm_requests {
+            self.realm_requests.entry(id).or_insert(at);
+        }
+    }
+}
+
+fn end_of_day(now: Timestamp) -> i64 {
+    (now.unix_millis().div_euclid(DAY_MILLIS) + 1) * DAY_MILLIS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_at_the_next_midnight() {
+        assert_eq!(end_of_day(Timestamp::from_unix_seconds(0)), DAY_MILLIS);
+        assert_eq!(end_of_day(Timestamp::from_unix_millis(DAY_MILLIS - 1)), DAY_MILLIS);
+        assert_eq!(end_of_day(Timestamp::from_unix_millis(DAY_MILLIS)), 2 * DAY_MILLIS);
+    }
+}

@@ -1,0 +1,209 @@
+//! Registered servers.
+
+use std::sync::Arc;
+
+use entities::{redacted::RedactedBytes, remote_servers};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    TransactionTrait as _,
+};
+use uuid::Uuid;
+
+use super::{AuditEvent, Registry, RegistryError, audit_log};
+use crate::{
+    clock::Timestamp,
+    domain::remote_server::{KeyHash, PreviousKey, RemoteServer},
+};
+
+/// A server as it registers for the first time.
+pub struct NewRemoteServer<'a> {
+    /// Its `zulip_org_id`.
+    pub uuid: Uuid,
+    /// What its key hashes to.
+    pub key: KeyHash,
+    /// Its host name, lower case.
+    pub hostname: &'a str,
+    /// Its administrator's e-mail address.
+    pub contact_email: &'a str,
+}
+
+/// What a known server changes about itself.
+pub struct ServerUpdate<'a> {
+    /// Its host name, lower case.
+    pub hostname: &'a str,
+    /// Its administrator's e-mail address.
+    pub contact_email: &'a str,
+    /// The new key, and what stays of the old one.
+    pub rotation: Option<(KeyHash, PreviousKey)>,
+}
+
+/// What a server says of its version; all three are replaced together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionReport {
+    /// `ZULIP_VERSION`, at most 128 characters.
+    pub version: Option<String>,
+    /// The version's merge base, at most 128 characters.
+    pub merge_base: Option<String>,
+    /// The API feature level.
+    pub api_feature_level: Option<i32>,
+}
+
+impl Registry {
+    /// The server with this id, from memory when it was looked up within the last second.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn find_server(
+        &self,
+        uuid: Uuid,
+    ) -> Result<Option<Arc<RemoteServer>>, RegistryError> {
+        if let Some(server) = self.inner.servers.get(&uuid) {
+            return Ok(Some(server));
+        }
+        let found = self.find_server_now(uuid).await?.map(Arc::new);
+        if let Some(server) = &found {
+            self.inner.servers.insert(uuid, Arc::clone(server));
+        }
+        Ok(found)
+    }
+
+    /// The server with this id, from the database.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn find_server_now(&self, uuid: Uuid) -> Result<Option<RemoteServer>, RegistryError> {
+        let found = remote_servers::Entity::find()
+            .filter(remote_servers::Column::Uuid.eq(uuid))
+            .one(&self.inner.database)
+            .await;
+        self.noted(found).map(|row| row.map(server))
+    }
+
+    /// Whether an active server other than `uuid` has this host name.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn is_hostname_taken(
+        &self,
+        hostname: &str,
+        uuid: Uuid,
+    ) -> Result<bool, RegistryError> {
+        let found = remote_servers::Entity::find()
+            .filter(remote_servers::Column::Hostname.eq(hostname))
+            .filter(remote_servers::Column::Deactivated.eq(false))
+            .filter(remote_servers::Column::Uuid.ne(uuid))
+            .limit(1)
+            .one(&self.inner.database)
+            .await;
+        self.noted(found).map(|row| row.is_some())
+    }
+
+    /// Stores a new server, with an audit row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; a conflict when another request stored the same id meanwhile.
+    pub async fn add_server(&self, new: NewRemoteServer<'_>) -> Result<(), RegistryError> {
+        let now = self.inner.clock.now();
+        let model = remote_servers::ActiveModel {
+            uuid: Set(new.uuid),
+            key_hash: Set(RedactedBytes(new.key.expose().to_vec())),
+            previous_key_hash: Set(None),
+            previous_key_until: Set(None),
+            hostname: Set(new.hostname.to_owned()),
+            contact_email: Set(new.contact_email.to_owned()),
+            version: Set(None),
+            merge_base: Set(None),
+            api_feature_level: Set(None),
+            deactivated: Set(false),
+            created_at: Set(now.unix_millis()),
+            updated_at: Set(now.unix_millis()),
+            last_request_at: Set(Some(now.unix_millis())),
+            ..Default::default()
+        };
+        let stored = async {
+            let transaction = self.inner.database.begin().await?;
+            let id = remote_servers::Entity::insert(model).exec(&transaction).await?.last_insert_id;
+            audit_log::note(&transaction, id, AuditEvent::ServerCreated, now).await?;
+            transaction.commit().await
+        };
+        self.noted(stored.await)
+    }
+
+    /// Changes a known server.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn update_server(
+        &self,
+        server: &RemoteServer,
+        update: ServerUpdate<'_>,
+    ) -> Result<(), RegistryError> {
+        let now = self.inner.clock.now();
+        let mut model = remote_servers::ActiveModel {
+            hostname: Set(update.hostname.to_owned()),
+            contact_email: Set(update.contact_email.to_owned()),
+            updated_at: Set(now.unix_millis()),
+            last_request_at: Set(Some(now.unix_millis())),
+            ..Default::default()
+        };
+        if let Some((key, previous)) = update.rotation {
+            model.key_hash = Set(RedactedBytes(key.expose().to_vec()));
+            model.previous_key_hash = Set(Some(RedactedBytes(previous.hash.expose().to_vec())));
+            model.previous_key_until = Set(Some(previous.until.unix_millis()));
+        }
+        self.change_server(server, model).await
+    }
+
+    /// Stops accepting a server's previous key: its new one was used.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn forget_previous_key(&self, server: &RemoteServer) -> Result<(), RegistryError> {
+        let model = remote_servers::ActiveModel {
+            previous_key_hash: Set(None),
+            previous_key_until: Set(None),
+            ..Default::default()
+        };
+        self.change_server(server, model).await
+    }
+
+    async fn change_server(
+        &self,
+        server: &RemoteServer,
+        model: remote_servers::ActiveModel,
+    ) -> Result<(), RegistryError> {
+        let changed = remote_servers::Entity::update_many()
+            .set(model)
+            .filter(remote_servers::Column::Id.eq(server.id))
+            .exec(&self.inner.database)
+            .await;
+        self.inner.servers.invalidate(&server.uuid);
+        self.noted(changed).map(|_| ())
+    }
+}
+
+fn server(row: remote_servers::Model) -> RemoteServer {
+    // A hash of another length was not written by us; nothing matches all zeros.
+    let hash = |bytes: &RedactedBytes| KeyHash::from_stored(&bytes.0);
+    RemoteServer {
+        id: row.id,
+        uuid: row.uuid,
+        key: hash(&row.key_hash).unwrap_or(KeyHash::MATCHES_NOTHING),
+        previous_key: match (row.previous_key_hash.as_ref().and_then(hash), row.previous_key_until)
+        {
+            (Some(hash), Some(until)) => {
+                Some(PreviousKey { hash, until: Timestamp::from_unix_millis(until) })
+            }
+            _ => None,
+        },
+        hostname: row.hostname,
+        deactivated: row.deactivated,
+        api_feature_level: row.api_feature_level,
+    }
+}
