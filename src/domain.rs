@@ -1,8 +1,13 @@
 //! The words of the service: pure values, parsed once and trusted afterwards.
 
+pub mod address;
 pub mod device;
+pub mod disposable_domains;
+pub mod email;
+pub mod hostname;
 pub mod json_object;
 pub mod notification;
+pub mod python_text;
 pub mod remote_realm;
 pub mod remote_server;
 pub mod removal;

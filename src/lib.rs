@@ -1,8 +1,24 @@
-//! A push bouncer.
+//! A push bouncer: it forwards notifications of self-hosted Zulip servers to Apple and Google.
+pub mod analytics;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dispatch;
 pub mod domain;
+pub mod endpoints;
+pub mod entitlement;
+pub mod http;
+pub mod listener;
 pub mod metrics;
+pub mod names;
 pub mod outbound;
+pub mod providers;
 pub mod random;
+pub mod rate_limit;
+pub mod registration;
 pub mod registry;
+pub mod router;
+pub mod sandbox;
+pub mod server;
+pub mod telemetry;

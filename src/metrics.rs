@@ -6,8 +6,6 @@
 mod labels;
 mod provider_connections;
 
-use std::sync::atomic::AtomicU64;
-
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
@@ -96,8 +94,6 @@ instruments! {
     rate_limit_decisions: Family<RateLimitLabels, Counter> = Family::default(), "rate_limit_decisions";
     /// Statements that the database did not carry out.
     database_errors: Counter = Counter::default(), "db_errors";
-    /// Moment the certificate of the public listener ends, in Unix seconds.
-    certificate_expiry: Gauge<f64, AtomicU64> = Gauge::default(), "tls_certificate_expiry_timestamp_seconds";
 }
 
 impl Default for Metrics {

@@ -28,6 +28,12 @@ impl Random {
         bytes
     }
 
+    /// The source itself, for signatures.
+    #[must_use]
+    pub fn system(&self) -> &SystemRandom {
+        &self.system
+    }
+
     /// A random (version 4) UUID.
     #[must_use]
     pub fn uuid(&self) -> Uuid {

@@ -101,6 +101,15 @@ impl Registry {
         self.noted(found).map(|row| row.is_some())
     }
 
+    /// Whether an active server has this host name.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn is_hostname_registered(&self, hostname: &str) -> Result<bool, RegistryError> {
+        self.is_hostname_taken(hostname, Uuid::nil()).await
+    }
+
     /// Stores a new server, with an audit row.
     ///
     /// # Errors

@@ -1,0 +1,125 @@
+//! The parts of one running bouncer, built once.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    analytics::Analytics,
+    clock::Clock,
+    config::Config,
+    dispatch::Dispatcher,
+    entitlement::EntitlementPolicy,
+    metrics::Metrics,
+    names::{Names, NamesError},
+    providers::{Providers, ProvidersError},
+    random::Random,
+    rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
+    registration::Registrations,
+    registry::{OpenError, Registry},
+};
+
+/// How often limits forget those who were idle.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The parts of one running bouncer.
+pub struct App {
+    /// The settings it was built from.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// The instruments.
+    pub metrics: Arc<Metrics>,
+    /// Everything remembered.
+    pub registry: Registry,
+    /// Sends notifications.
+    pub dispatcher: Dispatcher,
+    /// May a server or realm push?
+    pub entitlement: EntitlementPolicy,
+    /// The desk where servers register.
+    pub registrations: Registrations,
+    /// Takes uploads.
+    pub analytics: Analytics,
+    /// The limit of authenticated servers.
+    pub server_limiter: ServerLimiter,
+    /// The limit of unauthenticated requests.
+    pub address_limiter: AddressLimiter,
+    /// The limit of failed authentication.
+    pub failure_limiter: FailureLimiter,
+    /// Places for requests that are being worked on.
+    pub in_flight: Semaphore,
+}
+
+/// Why a bouncer cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Registry(#[from] OpenError),
+    /// The push services cannot be used.
+    #[error(transparent)]
+    Providers(#[from] ProvidersError),
+    /// No name server can be asked.
+    #[error(transparent)]
+    Names(#[from] NamesError),
+}
+
+impl App {
+    /// Opens the database and reads all credentials.
+    ///
+    /// # Errors
+    ///
+    /// When one of the parts cannot be used.
+    pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
+        let metrics = Arc::new(Metrics::default());
+        let providers = Providers::new(&config, &clock, &Random::default(), &metrics)?;
+        let names = Names::new(&config.dns.servers)?;
+        let registry =
+            Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
+        let entitlement = EntitlementPolicy;
+        Ok(Self {
+            dispatcher: Dispatcher::new(
+                registry.clone(),
+                providers,
+                Arc::clone(&metrics),
+                clock.clone(),
+                config.push.answer_within,
+            ),
+            registrations: Registrations::new(
+                registry.clone(),
+                names,
+                config.registration.email_check,
+                clock.clone(),
+                Arc::clone(&metrics),
+            ),
+            analytics: Analytics::new(registry.clone(), entitlement),
+            server_limiter: ServerLimiter::new(
+                clock.clone(),
+                config.limits.server.rate,
+                config.limits.server.max_delay,
+            ),
+            address_limiter: AddressLimiter::new(config.limits.ip.rate),
+            failure_limiter: FailureLimiter::new(config.limits.login.rate),
+            in_flight: Semaphore::new(config.http.max_in_flight),
+            config,
+            clock,
+            metrics,
+            registry,
+            entitlement,
+        })
+    }
+
+    /// Does what is due from time to time, until the task is dropped.
+    pub async fn keep_tidy(&self) {
+        let sweep = async {
+            let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+            loop {
+                ticks.tick().await;
+                self.server_limiter.sweep();
+                self.address_limiter.sweep();
+                self.failure_limiter.sweep();
+            }
+        };
+        tokio::join!(self.registry.keep_flushing(), sweep);
+    }
+}

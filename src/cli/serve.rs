@@ -1,0 +1,71 @@
+//! `push-bouncer serve`: run the service.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CommandError, CommandResult, exit};
+use crate::{
+    app::BuildError,
+    clock::Clock,
+    config::Config,
+    registry::OpenError,
+    server::{Server, StartError},
+    telemetry,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/push-bouncer/push-bouncer.toml")]
+    config: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let config = Config::read(&arguments.config)
+        .map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
+    telemetry::start(&config.log).map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
+    telemetry::quiet_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::new(exit::UNAVAILABLE, error))?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> CommandResult {
+    let unavailable = |error| CommandError::new(exit::UNAVAILABLE, error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
+    let server = Server::bind(config, Clock::default())
+        .await
+        .map_err(|error| CommandError::new(code(&error), error))?;
+    tracing::info!(
+        event = "server.started",
+        public = %server.public_address(),
+        operator = server.operator_address().map(tracing::field::display),
+        version = env!("CARGO_PKG_VERSION"),
+        "push-bouncer serves",
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!(event = "server.stopping", "finishing what is under way");
+    server.shutdown().await;
+    tracing::info!(event = "server.stopped", "push-bouncer has stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn code(error: &StartError) -> u8 {
+    match error {
+        StartError::Build(BuildError::Registry(OpenError::Outdated(_))) => exit::TRY_LATER,
+        StartError::Build(BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. }))
+        | StartError::Build(BuildError::Providers(_) | BuildError::Names(_)) => exit::CONFIGURATION,
+        StartError::Build(BuildError::Registry(OpenError::Connect(_) | OpenError::Migrate(_))) => {
+            exit::UNAVAILABLE
+        }
+        StartError::Listen(crate::listener::ListenError::Tls(_)) => exit::CONFIGURATION,
+        StartError::Listen(crate::listener::ListenError::Bind { .. }) => exit::UNAVAILABLE,
+    }
+}

@@ -1,0 +1,270 @@
+//! One notification to all devices of one user.
+
+mod deleted_devices;
+mod fan_out;
+mod unregistered;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::task::TaskTracker;
+
+pub use deleted_devices::{DeletedDevices, ListedDevices};
+use fan_out::FanOut;
+
+use crate::{
+    clock::Clock,
+    domain::{
+        device::{Device, DeviceToken, Provider},
+        json_object::JsonObject,
+        notification::{Notification, Origin},
+        remote_realm::RemoteRealm,
+        remote_server::RemoteServer,
+        user::User,
+    },
+    metrics::{DeviceChange, DeviceChangeLabels, Metrics},
+    providers::{ApnsMessage, FcmMessage, FcmMessageError, Message, Providers},
+    registry::{PushCount, Registry, RegistryError},
+};
+
+/// Sends notifications; clones share everything.
+#[derive(Clone)]
+pub struct Dispatcher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    registry: Registry,
+    providers: Providers,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    answer_within: Duration,
+    /// What goes on after the answer.
+    tasks: TaskTracker,
+}
+
+/// Whom a notification is for.
+pub struct Recipient {
+    /// The server that asks.
+    pub server: Arc<RemoteServer>,
+    /// The user's realm, if it is known.
+    pub realm: Option<Arc<RemoteRealm>>,
+    /// The user.
+    pub user: User,
+}
+
+/// What a remote server learns of a notification.
+#[derive(Debug)]
+pub struct Summary {
+    /// Android devices it was for, whatever became of it.
+    pub android_devices: usize,
+    /// Apple devices it was for, whatever became of it.
+    pub apple_devices: usize,
+    /// Which of the devices the server listed we do not hold.
+    pub deleted: DeletedDevices,
+}
+
+/// Why a notification was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    /// What we remember could not be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The message to Android phones cannot be made as it was asked for.
+    #[error(transparent)]
+    Message(#[from] FcmMessageError),
+    /// The user has devices, and there is nothing in the payloads that could be sent to any.
+    #[error("nothing to send")]
+    NothingToSend,
+    /// The user has no such device.
+    #[error("no such device")]
+    UnknownDevice,
+}
+
+impl Dispatcher {
+    /// A dispatcher that answers a notify at the latest after `answer_within`, while sends go on.
+    #[must_use]
+    pub fn new(
+        registry: Registry,
+        providers: Providers,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        answer_within: Duration,
+    ) -> Self {
+        let tasks = TaskTracker::new();
+        Self {
+            shared: Arc::new(Shared { registry, providers, metrics, clock, answer_within, tasks }),
+        }
+    }
+
+    /// Sends a notification to all devices of a user, and answers when each has its first outcome or
+    /// the time for an answer is over.
+    ///
+    /// # Errors
+    ///
+    /// When the devices cannot be read, or the notification makes no message. It is counted as asked
+    /// for in the second case.
+    pub async fn notify(
+        &self,
+        recipient: Recipient,
+        notification: Notification<'_>,
+        listed: ListedDevices<'_>,
+    ) -> Result<Summary, DispatchError> {
+        let shared = &self.shared;
+        let devices = self.devices(&recipient).await?;
+        let count = |provider| devices.iter().filter(|device| device.provider == provider).count();
+        let (android_devices, apple_devices) = (count(Provider::Fcm), count(Provider::Apns));
+        let received = i64::try_from(devices.len()).unwrap_or(i64::MAX);
+        self.count(&recipient, PushCount { received, forwarded: 0 });
+        let (fcm, apns) = self.messages(notification, android_devices, apple_devices)?;
+        let held: Vec<DeviceToken> = devices.iter().map(|device| device.token.clone()).collect();
+        let message_for = |device: Device| {
+            let message = match device.provider {
+                Provider::Fcm => fcm.clone(),
+                Provider::Apns => apns.clone(),
+            };
+            message.map(|message| (device, message))
+        };
+        let unlinked: Vec<i64> = devices
+            .iter()
+            .filter(|device| device.remote_realm_id.is_none())
+            .map(|device| device.id)
+            .collect();
+        let pushes: Vec<(Device, Message)> = devices.into_iter().filter_map(message_for).collect();
+        let user = (Arc::clone(&recipient.server), recipient.user);
+        let fan_out = FanOut { recipient, pushes, unlinked, origin: Origin::Notify };
+        let any_removed = self.run(fan_out).await;
+        let deleted = match listed.missing_in(&held) {
+            missing if missing.is_empty() && !any_removed => missing,
+            // A device may have been registered or removed while we sent, and a client deletes its own
+            // copy of every token named here: look again before naming any.
+            _ => match shared.registry.devices_of(&user.0, user.1).await {
+                Ok(devices) => {
+                    let held: Vec<_> = devices.into_iter().map(|device| device.token).collect();
+                    listed.missing_in(&held)
+                }
+                Err(error) => {
+                    tracing::warn!(event = "notify.deleted_unknown", %error, "no device is reported as deleted");
+                    DeletedDevices::default()
+                }
+            },
+        };
+        Ok(Summary { android_devices, apple_devices, deleted })
+    }
+
+    /// Sends a test notification to one device of a user; a refusal is no error.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such device, or it cannot be read.
+    pub async fn test(
+        &self,
+        recipient: Recipient,
+        provider: Provider,
+        token: &DeviceToken,
+        base_payload: &JsonObject<'_>,
+    ) -> Result<(), DispatchError> {
+        let devices = self.shared.registry.devices_of(&recipient.server, recipient.user).await?;
+        let device = devices
+            .into_iter()
+            .find(|device| device.provider == provider && device.token == *token)
+            .ok_or(DispatchError::UnknownDevice)?;
+        let message = match provider {
+            Provider::Apns => Message::Apns(Arc::new(ApnsMessage::test(base_payload))),
+            Provider::Fcm => {
+                let now = self.shared.clock.now().unix_seconds();
+                Message::Fcm(Arc::new(FcmMessage::test(base_payload, now)?))
+            }
+        };
+        let pushes = vec![(device, message)];
+        self.run(FanOut { recipient, pushes, unlinked: Vec::new(), origin: Origin::Test }).await;
+        Ok(())
+    }
+
+    /// Waits until all sends that go on have ended.
+    pub async fn finish(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    /// The user's devices, each token once: a row under the user's number gives way to the one under
+    /// the UUID.
+    async fn devices(&self, recipient: &Recipient) -> Result<Vec<Device>, RegistryError> {
+        let shared = &self.shared;
+        let mut devices = shared.registry.devices_of(&recipient.server, recipient.user).await?;
+        if !matches!(recipient.user, User::Both { .. }) || devices.len() < 2 {
+            return Ok(devices);
+        }
+        let by_uuid: Vec<(Provider, DeviceToken)> = devices
+            .iter()
+            .filter(|device| device.user_uuid.is_some())
+            .map(|device| (device.provider, device.token.clone()))
+            .collect();
+        let is_repeated = |device: &Device| {
+            device.user_uuid.is_none()
+                && by_uuid
+                    .iter()
+                    .any(|(provider, token)| *provider == device.provider && *token == device.token)
+        };
+        let repeated: Vec<i64> =
+            devices.iter().filter(|device| is_repeated(device)).map(|device| device.id).collect();
+        if !repeated.is_empty() {
+            shared.registry.remove_rows(&repeated).await?;
+            for device in devices.iter().filter(|device| repeated.contains(&device.id)) {
+                let labels = DeviceChangeLabels {
+                    provider: device.provider,
+                    change: DeviceChange::Deduplicated,
+                };
+                shared.metrics.device_changes.get_or_create(&labels).inc();
+            }
+            devices.retain(|device| !repeated.contains(&device.id));
+        }
+        Ok(devices)
+    }
+
+    /// The messages for both kinds of phone, where the user has such phones and we can reach them.
+    fn messages(
+        &self,
+        notification: Notification<'_>,
+        android_devices: usize,
+        apple_devices: usize,
+    ) -> Result<(Option<Message>, Option<Message>), DispatchError> {
+        let providers = &self.shared.providers;
+        let fcm = match android_devices {
+            0 => None,
+            _ if !providers.has(Provider::Fcm) => None,
+            _ => FcmMessage::legacy(notification.gcm_payload, notification.gcm_options)?,
+        };
+        let apns = match apple_devices {
+            0 => None,
+            _ => ApnsMessage::legacy(notification.apns_payload),
+        };
+        if apple_devices > 0
+            && apns.is_none()
+            && fcm.is_none()
+            && notification.apns_payload.get() != "{}"
+        {
+            return Err(DispatchError::NothingToSend);
+        }
+        Ok((
+            fcm.map(|message| Message::Fcm(Arc::new(message))),
+            apns.map(|message| Message::Apns(Arc::new(message))),
+        ))
+    }
+
+    fn count(&self, recipient: &Recipient, count: PushCount) {
+        let realm = recipient.realm.as_ref().map(|realm| realm.id);
+        self.shared.registry.count_pushes(recipient.server.id, realm, count);
+    }
+
+    /// Sends until the time for an answer is over, then on behind it; whether any device was removed.
+    async fn run(&self, fan_out: FanOut) -> bool {
+        let dispatcher = self.clone();
+        // A task of its own: the caller may hang up, the notification is sent all the same.
+        let sending = self.shared.tasks.spawn(async move { fan_out.send(&dispatcher).await });
+        match tokio::time::timeout(self.shared.answer_within, sending).await {
+            Ok(Ok(any_removed)) => any_removed,
+            // The task failed, or is not done: the tokens it removes are told with the next notify.
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `Hostname`: where a remote server is reached, checked and in lower case.
+//!
+//! The rules are those of the common URL validator the official service uses
+//! ([Django's `URLValidator`](https://docs.djangoproject.com/en/5.1/ref/validators/#urlvalidator)
+//! on `http://{hostname}`), made stricter where its laxness would name another host than the one
+//! read: no `user@`, no blank of any alphabet, no character that a browser or resolver folds into
+//! a URL's own punctuation.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+use thiserror::Error;
+
+/// A host or `host:port`, in lower case: a domain name with a dot, `localhost`, an IPv4 address
+/// or an IPv6 address in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hostname(String);
+
+/// Why a text is not a [`Hostname`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HostnameError {
+    /// It is more than a host: it has a `/`, a `?` or a `#`. Checked before everything else.
+    #[error("contains invalid components (e.g., path, query, fragment)")]
+    InvalidComponents,
+    /// It names no host.
+    #[error("is not a valid hostname")]
+    Invalid,
+}
+
+/// Longest host without its port, in characters: 255 octets on the wire less the first length and
+/// the root ([RFC 1034, section 3.1](https://www.rfc-editor.org/rfc/rfc1034#section-3.1)).
+const LONGEST_HOST: usize = 253;
+/// Longest label, in characters ([RFC 1034](https://www.rfc-editor.org/rfc/rfc1034#section-3.1)).
+const LONGEST_LABEL: usize = 63;
+
+/// Characters that compatibility normalisation (NFKC), which every resolver of international
+/// names applies, turns into one of `/ ? # @ :`; a host with one would be read differently later.
+const FOLDED_TO_PUNCTUATION: [char; 19] = [
+    '\u{2047}', '\u{2048}', '\u{2049}', '\u{2100}', '\u{2101}', '\u{2105}', '\u{2106}', '\u{2a74}',
+    '\u{fe13}', '\u{fe16}', '\u{fe55}', '\u{fe56}', '\u{fe5f}', '\u{fe6b}', '\u{ff03}', '\u{ff0f}',
+    '\u{ff1a}', '\u{ff1f}', '\u{ff20}',
+];
+/// Characters read as the dot between labels
+/// ([RFC 3490, section 3.1](https://www.rfc-editor.org/rfc/rfc3490#section-3.1)), or as a digit
+/// with one.
+const FOLDED_TO_DOT: [char; 4] = ['\u{3002}', '\u{ff0e}', '\u{ff61}', '\u{1f100}'];
+
+impl Hostname {
+    /// Checks `text` and puts it in lower case.
+    ///
+    /// # Errors
+    ///
+    /// The first of the two reasons that applies, in the order of [`HostnameError`].
+    pub fn parse(text: &str) -> Result<Self, HostnameError> {
+        if text.contains(['/', '?', '#']) {
+            return Err(HostnameError::InvalidComponents);
+        }
+        let text = text.to_lowercase();
+        if is_host_and_port(&text) { Ok(Self(text)) } else { Err(HostnameError::Invalid) }
+    }
+
+    /// The checked text, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hostname {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let Some((address, rest)) = bracketed.split_once(']') else { return false };
+        return address.parse::<Ipv6Addr>().is_ok()
+            && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
+    }
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    port.is_none_or(is_port)
+        && (host == "localhost" || host.parse::<Ipv4Addr>().is_ok() || is_domain_name(host))
+}
+
+/// One to five digits. The value is not looked at, as in the official service: `99999` passes.
+fn is_port(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_domain_name(host: &str) -> bool {
+    if host.chars().count() > LONGEST_HOST {
+        return false;
+    }
+    let Some((labels, top)) = host.strip_suffix('.').unwrap_or(host).rsplit_once('.') else {
+        return false;
+    };
+    labels.split('.').all(is_label) && is_top_label(top)
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=LONGEST_LABEL).contains(&label.chars().count())
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.chars().all(|c| c == '-' || c.is_ascii_alphanumeric() || is_foreign_letter(c))
+}
+
+/// A top-level label has no ASCII digit, unless it is an encoded international one, and two
+/// characters or more, unless it is still to be encoded.
+fn is_top_label(label: &str) -> bool {
+    is_label(label)
+        && (label.len() > 1)
+        && (!label.contains(|c: char| c.is_ascii_digit())
+            || (label.is_ascii()
+                && label.strip_prefix("xn--").is_some_and(|code| !code.contains('-'))))
+}
+
+/// The validator's own wide notion of a letter of other alphabets: nearly everything.
+fn is_foreign_letter(c: char) -> bool {
+    c > '\u{a0}'
+        && !c.is_whitespace()
+        && !FOLDED_TO_PUNCTUATION.contains(&c)
+        && !FOLDED_TO_DOT.contains(&c)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! Paths of the protocol that this bouncer knows and does not serve yet.
+
+use std::sync::Arc;
+
+use crate::{
+    app::App,
+    http::{ApiError, AuthenticatedRequest, Endpoint, Success},
+};
+
+/// Their method.
+pub const ENDPOINT: Endpoint = Endpoint::post(&[]);
+
+/// 404, as a bouncer answers that does not know the path; chat servers cope with that.
+#[expect(clippy::unused_async, reason = "every endpoint has this form")]
+pub async fn handle(_request: AuthenticatedRequest, _app: Arc<App>) -> Result<Success, ApiError> {
+    Err(ApiError::NotOffered)
+}

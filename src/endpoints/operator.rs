@@ -1,0 +1,35 @@
+//! `/metrics`, `/livez`, `/readyz`: for the operator's tools, on a listener of their own.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, response::IntoResponse, routing::get};
+use http::{StatusCode, header};
+
+use crate::app::App;
+
+/// What Prometheus calls the text that [`crate::metrics::Metrics::encode`] makes.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The operator's paths.
+pub fn routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(app)
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, OPENMETRICS)], app.metrics.encode())
+}
+
+/// Ready is who can reach the database.
+async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
+    match app.registry.ping().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::warn!(event = "database.failed", %error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+        }
+    }
+}

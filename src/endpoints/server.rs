@@ -1,0 +1,7 @@
+//! `/api/v1/remotes/server/…`: servers and what they say about themselves.
+
+pub mod analytics;
+pub mod analytics_status;
+pub mod register;
+pub mod transfer;
+pub mod verify_challenge;

@@ -1,0 +1,20 @@
+//! What every endpoint has in common: who calls, what the body says, how an answer looks.
+
+mod answer;
+mod authenticated;
+mod authentication;
+mod body;
+mod client_address;
+mod document;
+mod error;
+mod open;
+mod parameters;
+mod realm;
+
+pub use answer::{Answer, Success};
+pub use authenticated::{AuthenticatedRequest, Endpoint, authenticated};
+pub use document::Document;
+pub use error::ApiError;
+pub use open::{OpenEndpoint, OpenRequest, open};
+pub use parameters::Parameters;
+pub use realm::find_realm;

@@ -1,0 +1,181 @@
+//! The way of every request to an endpoint that only registered servers may use.
+//!
+//! Method, authentication, limit, note of the time, body, endpoint: in this order, as in the reference.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::Request};
+use bytes::Bytes;
+use http::{Method, request::Parts};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    Answer, ApiError, Parameters, Success,
+    answer::{options, set_limit_headers, set_private_headers},
+    authentication::authenticate,
+    body::IncomingBody,
+    client_address::client_address,
+    parameters::{is_form, method_override},
+};
+use crate::{
+    app::App,
+    domain::remote_server::RemoteServer,
+    metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
+    rate_limit::Decision,
+};
+
+/// So much of a form is read before authentication, to find a field `method` in it.
+const MAX_UNAUTHENTICATED_BYTES: usize = 64 * 1024;
+
+/// Which methods an endpoint has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed {
+    Post,
+    Get,
+}
+
+/// What is to be known of an endpoint before it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    allowed: Allowed,
+    is_upload: bool,
+    parameters: &'static [&'static str],
+}
+
+/// A request of a registered server.
+pub struct AuthenticatedRequest {
+    /// The server.
+    pub server: Arc<RemoteServer>,
+    /// Parameters of the query, and of the body where it is a form.
+    pub parameters: Parameters,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+impl Endpoint {
+    /// An endpoint with `POST` and these parameters, besides what its JSON body may hold.
+    #[must_use]
+    pub const fn post(parameters: &'static [&'static str]) -> Self {
+        Self { allowed: Allowed::Post, is_upload: false, parameters }
+    }
+
+    /// An endpoint with `POST` for uploads of statistics: 25 MiB, and more time.
+    #[must_use]
+    pub const fn upload(parameters: &'static [&'static str]) -> Self {
+        Self { allowed: Allowed::Post, is_upload: true, parameters }
+    }
+
+    /// An endpoint with `GET`, and with it `HEAD`.
+    #[must_use]
+    pub const fn get() -> Self {
+        Self { allowed: Allowed::Get, is_upload: false, parameters: &[] }
+    }
+
+    fn methods(self) -> &'static [&'static str] {
+        match self.allowed {
+            Allowed::Post => &["POST"],
+            Allowed::Get => &["GET", "HEAD"],
+        }
+    }
+}
+
+/// Answers one request to an endpoint for registered servers.
+pub async fn authenticated<H, F>(
+    app: Arc<App>,
+    request: Request,
+    endpoint: Endpoint,
+    handle: H,
+) -> Answer
+where
+    H: FnOnce(AuthenticatedRequest, Arc<App>) -> F,
+    F: Future<Output = Result<Success, ApiError>>,
+{
+    let config = &app.config.http;
+    let (limit, time) = if endpoint.is_upload {
+        (config.max_upload_bytes, config.analytics_timeout)
+    } else {
+        (config.max_body_bytes, config.request_timeout)
+    };
+    let began = Instant::now();
+    // An upload may take most of its time to arrive.
+    let body_time = if endpoint.is_upload { time / 2 } else { config.body_timeout };
+    let (parts, body) = request.into_parts();
+    let body = IncomingBody::new(body, &parts.headers, limit, began + body_time);
+    let mut decision = None;
+    let work = serve(&app, &parts, body, endpoint, &mut decision, handle);
+    let mut answer = match timeout_at(began + time, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => error.into_answer(),
+        Err(_) => ApiError::Timeout.into_answer(),
+    };
+    let headers = answer.headers_mut();
+    set_private_headers(headers);
+    if let Some(decision) = decision {
+        let limiter = &app.server_limiter;
+        let policy = (limiter.limit(), limiter.window_seconds());
+        set_limit_headers(headers, decision, policy, app.clock.now().unix_seconds());
+    }
+    if parts.method == Method::HEAD {
+        *answer.body_mut() = Body::empty();
+    }
+    answer
+}
+
+async fn serve<H, F>(
+    app: &Arc<App>,
+    parts: &Parts,
+    mut body: IncomingBody,
+    endpoint: Endpoint,
+    decision: &mut Option<Decision>,
+    handle: H,
+) -> Result<Answer, ApiError>
+where
+    H: FnOnce(AuthenticatedRequest, Arc<App>) -> F,
+    F: Future<Output = Result<Success, ApiError>>,
+{
+    let method = effective_method(parts, &mut body).await?;
+    if method == "OPTIONS" {
+        return Ok(options(endpoint.methods()));
+    }
+    if !endpoint.methods().contains(&method.as_str()) {
+        return Err(ApiError::MethodNotAllowed(endpoint.methods()));
+    }
+    let address = client_address(parts, app)?;
+    let server = authenticate(app, &parts.headers, address).await?;
+    *decision = Some(limit(app, &server).await);
+    if let Some(Decision::Refused { retry_after, .. }) = *decision {
+        return Err(ApiError::RateLimited(retry_after));
+    }
+    app.registry.touch_server(server.id);
+    let body = body.all().await?;
+    let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
+    let ignored = parameters.other_than(endpoint.parameters);
+    let success =
+        handle(AuthenticatedRequest { server, parameters, body }, Arc::clone(app)).await?;
+    Ok(success.into_answer(&ignored))
+}
+
+/// The method of the request, or the one that a form's field `method` asks for: a habit of Zulip's.
+async fn effective_method(parts: &Parts, body: &mut IncomingBody) -> Result<String, ApiError> {
+    if parts.method != Method::POST || !is_form(&parts.headers) {
+        return Ok(parts.method.as_str().to_owned());
+    }
+    let beginning = body.beginning(MAX_UNAUTHENTICATED_BYTES).await?;
+    Ok(method_override(beginning).unwrap_or_else(|| "POST".to_owned()))
+}
+
+/// Takes the server's limit into account: a request that is one too many for a moment waits for it.
+async fn limit(app: &App, server: &RemoteServer) -> Decision {
+    let decided = app.server_limiter.check(server.id);
+    let decision = match decided {
+        Decision::Allowed { delay: Duration::ZERO, .. } => RateLimitDecision::Allowed,
+        Decision::Allowed { delay, .. } => {
+            sleep(delay).await;
+            RateLimitDecision::Delayed
+        }
+        Decision::Refused { .. } => RateLimitDecision::Rejected,
+    };
+    let labels = RateLimitLabels { limit: RateLimitName::Server, decision };
+    app.metrics.rate_limit_decisions.get_or_create(&labels).inc();
+    decided
+}

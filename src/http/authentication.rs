@@ -1,0 +1,96 @@
+//! Which server calls: `Authorization: Basic`, checked in the protocol's order.
+
+use std::sync::Arc;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use http::{HeaderMap, header};
+
+use super::ApiError;
+use crate::{
+    app::App,
+    domain::{
+        address::AddressKey,
+        remote_server::{KeyHash, KeyMatch, RemoteServer},
+        uuid_text,
+    },
+};
+
+/// What a server says who it is. It does not print itself.
+struct Credentials {
+    role: String,
+    key: String,
+}
+
+/// The server that calls.
+///
+/// Unknown ids and wrong keys count against the caller's address and against the id; who has too many
+/// of them is refused before anything is looked up.
+pub(super) async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    address: AddressKey,
+) -> Result<Arc<RemoteServer>, ApiError> {
+    let credentials = credentials(headers)?;
+    if credentials.role.contains('@') {
+        return Err(ApiError::PersonalKey);
+    }
+    let uuid = uuid_text::parse(&credentials.role);
+    app.failure_limiter.check(address, uuid).map_err(ApiError::TooManyFailures)?;
+    let server = match uuid {
+        Some(uuid) => app.registry.find_server(uuid).await?,
+        None => None,
+    };
+    // Hashed also when nobody has the id, so that the time it takes does not tell.
+    let key = KeyHash::of(&credentials.key);
+    let Some(server) = server else {
+        app.failure_limiter.failed(address, uuid);
+        return Err(ApiError::UnknownServer(credentials.role));
+    };
+    let Some(matched) = server.matches(&key, app.clock.now()) else {
+        app.failure_limiter.failed(address, uuid);
+        return Err(ApiError::WrongKey(credentials.role));
+    };
+    app.failure_limiter.succeeded(address, server.uuid);
+    if server.deactivated {
+        return Err(ApiError::Deactivated);
+    }
+    if matched == KeyMatch::Current && server.previous_key.is_some() {
+        // The new key has arrived where it belongs: the previous one dies now.
+        app.registry.forget_previous_key(&server).await?;
+    }
+    Ok(server)
+}
+
+fn credentials(headers: &HeaderMap) -> Result<Credentials, ApiError> {
+    let value = headers.get(header::AUTHORIZATION).ok_or(ApiError::MissingAuthorization)?;
+    // Not every byte of a header is text; none of ours is anything else.
+    let value = value.to_str().map_err(|_| ApiError::InvalidAuthorization)?;
+    let mut words = value.split_ascii_whitespace();
+    let (Some(scheme), Some(encoded), None) = (words.next(), words.next(), words.next()) else {
+        return Err(ApiError::InvalidAuthorization);
+    };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(ApiError::NotBasic);
+    }
+    decode(encoded).ok_or(ApiError::InvalidAuthorization)
+}
+
+fn decode(encoded: &str) -> Option<Credentials> {
+    // As lenient as the reference: what is not of the alphabet is skipped, padding is needed.
+    let is_of_alphabet =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let bare: Vec<u8> = encoded.bytes().filter(is_of_alphabet).collect();
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
+        .with_decode_allow_trailing_bits(true);
+    let decoded = GeneralPurpose::new(&alphabet::STANDARD, config).decode(bare).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (role, key) = text.split_once(':')?;
+    if key.contains(':') {
+        return None;
+    }
+    Some(Credentials { role: role.to_owned(), key: key.to_owned() })
+}

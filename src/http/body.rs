@@ -1,0 +1,96 @@
+//! The body of a request, read within a time and a size.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, timeout_at};
+
+use super::ApiError;
+
+/// So much of a body that is too long is read and thrown away, so that the caller gets to read why.
+const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A body that is being read.
+pub(super) struct IncomingBody {
+    body: Body,
+    read: BytesMut,
+    is_complete: bool,
+    limit: usize,
+    deadline: Instant,
+    announced: Option<u64>,
+    expects_continue: bool,
+}
+
+impl IncomingBody {
+    pub(super) fn new(body: Body, headers: &HeaderMap, limit: usize, deadline: Instant) -> Self {
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok())
+            .and_then(|length| length.parse().ok());
+        Self {
+            body,
+            read: BytesMut::new(),
+            is_complete: false,
+            limit,
+            deadline,
+            announced,
+            expects_continue: headers.contains_key(header::EXPECT),
+        }
+    }
+
+    /// What is there of the body once at least `bytes` have come, or all of it.
+    pub(super) async fn beginning(&mut self, bytes: usize) -> Result<&[u8], ApiError> {
+        while !self.is_complete && self.read.len() < bytes {
+            self.read_more().await?;
+        }
+        Ok(&self.read)
+    }
+
+    /// All of the body.
+    pub(super) async fn all(mut self) -> Result<Bytes, ApiError> {
+        if self.announced.is_some_and(|announced| announced > self.limit as u64) {
+            return Err(self.too_large().await);
+        }
+        while !self.is_complete {
+            self.read_more().await?;
+            if self.read.len() > self.limit {
+                return Err(self.too_large().await);
+            }
+        }
+        Ok(self.read.freeze())
+    }
+
+    async fn read_more(&mut self) -> Result<(), ApiError> {
+        match timeout_at(self.deadline, self.body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    self.read.extend_from_slice(&data);
+                }
+                Ok(())
+            }
+            Ok(Some(Err(_))) => Err(ApiError::BodyIncomplete),
+            Ok(None) => {
+                self.is_complete = true;
+                Ok(())
+            }
+            Err(_) => Err(ApiError::BodyTimeout),
+        }
+    }
+
+    /// The refusal, after the rest was thrown away: who is still sending would not read it.
+    async fn too_large(mut self) -> ApiError {
+        // Who asks first whether to send has sent nothing yet.
+        if !self.expects_continue && self.announced.is_none_or(|bytes| bytes <= MAX_DISCARDED_BYTES)
+        {
+            let mut discarded = 0;
+            while let Ok(Some(Ok(frame))) = timeout_at(self.deadline, self.body.frame()).await {
+                discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if discarded > MAX_DISCARDED_BYTES {
+                    break;
+                }
+            }
+        }
+        ApiError::PayloadTooLarge
+    }
+}

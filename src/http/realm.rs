@@ -1,0 +1,33 @@
+//! The realm a request names.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::ApiError;
+use crate::{
+    app::App,
+    domain::{remote_realm::RemoteRealm, remote_server::RemoteServer},
+};
+
+/// The realm with this UUID, if the request names one and we know it; it is noted that it was named.
+///
+/// # Errors
+///
+/// When it belongs to another server, or the database fails.
+pub async fn find_realm(
+    app: &App,
+    server: &RemoteServer,
+    uuid: Option<Uuid>,
+) -> Result<Option<Arc<RemoteRealm>>, ApiError> {
+    let Some(uuid) = uuid else { return Ok(None) };
+    let Some(realm) = app.registry.find_realm(uuid).await? else {
+        tracing::info!(event = "realm.unknown", server = %server.uuid, realm = %uuid, "a realm was named that nobody registered");
+        return Ok(None);
+    };
+    if realm.server_id != server.id {
+        return Err(ApiError::RealmMismatch);
+    }
+    app.registry.touch_realm(realm.id);
+    Ok(Some(realm))
+}

@@ -1,0 +1,195 @@
+//! One connection: its requests, its patience, its end.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::Peer;
+
+/// The head of a request, all headers together, in bytes.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers of one request; chat servers send seven.
+const MAX_HEADERS: usize = 100;
+
+/// Requests under way on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+
+/// How often an HTTP/2 connection is asked whether anybody is there, and how long the answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the steps of a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The TLS handshake.
+    pub(super) handshake: Duration,
+    /// The head of a request, and the pause before it.
+    pub(super) header: Duration,
+}
+
+/// Serves HTTP/1.1.
+pub(super) async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: Peer,
+    router: Router,
+    limits: Limits,
+    stop: &CancellationToken,
+) {
+    let activity = Arc::new(Activity::new());
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // It also ends a connection that was idle for as long.
+        .header_read_timeout(limits.header)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service(router, peer, &activity));
+    let mut connection = pin!(connection);
+    loop {
+        tokio::select! {
+            // A connection that breaks off is the caller's affair.
+            _ = connection.as_mut() => return,
+            () = stop.cancelled(), if !activity.is_stopping() => {
+                activity.stop();
+                connection.as_mut().graceful_shutdown();
+            }
+            () = activity.abandoned(limits.header) => return,
+        }
+    }
+}
+
+/// Serves HTTP/2.
+pub(super) async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: Peer,
+    router: Router,
+    limits: Limits,
+    stop: &CancellationToken,
+) {
+    let activity = Arc::new(Activity::new());
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(stream), service(router, peer, &activity));
+    let mut connection = pin!(connection);
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stop.cancelled(), if !activity.is_stopping() => {
+                activity.stop();
+                connection.as_mut().graceful_shutdown();
+            }
+            () = activity.abandoned(limits.header) => return,
+        }
+    }
+}
+
+fn service(
+    router: Router,
+    peer: Peer,
+    activity: &Arc<Activity>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Body>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<>,
+> + use<> {
+    let activity = Arc::clone(activity);
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        let answer = router.clone().oneshot(request.map(Body::new));
+        let busy = Activity::busy(&activity);
+        async move {
+            let answered = answer.await;
+            drop(busy);
+            answered
+        }
+    })
+}
+
+/// Whether anything goes on on a connection: hyper closes a silent HTTP/1.1 connection, and asks a silent
+/// HTTP/2 client only whether it is there; a client that is there and silent is ours to send away.
+struct Activity {
+    began: Instant,
+    in_flight: AtomicUsize,
+    /// When it last became idle, in milliseconds since it began.
+    idle_since: AtomicU64,
+    stopping: std::sync::atomic::AtomicBool,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            stopping: false.into(),
+        }
+    }
+
+    fn busy(this: &Arc<Self>) -> Busy {
+        this.in_flight.fetch_add(1, Ordering::AcqRel);
+        Busy(Arc::clone(this))
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Returns when nothing has gone on for longer than `patience`, and a little more: hyper's own
+    /// timer comes first where it has one.
+    async fn abandoned(&self, patience: Duration) {
+        let patience = patience + Duration::from_millis(500);
+        loop {
+            let idle_since =
+                self.began + Duration::from_millis(self.idle_since.load(Ordering::Acquire));
+            let idle = idle_since.elapsed();
+            if self.in_flight.load(Ordering::Acquire) > 0 {
+                sleep(patience).await;
+            } else if idle >= patience {
+                return;
+            } else {
+                sleep(patience - idle).await;
+            }
+        }
+    }
+}
+
+struct Busy(Arc<Activity>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let millis = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.idle_since.store(millis, Ordering::Release);
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}

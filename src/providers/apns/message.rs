@@ -1,0 +1,216 @@
+//! The body and the headers of one notification to Apple's phones.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        json_object::{JsonObject, write_text},
+        removal,
+    },
+};
+
+/// Apple takes no more for an ordinary push: "the maximum payload size is 4 KB (4096 bytes)".
+pub const MAX_PAYLOAD_BYTES: usize = 4096;
+
+/// How long Apple keeps a notification for a phone that is off, as the reference asks for.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A notification as Apple gets it; all devices share it. It has no `Debug`: it holds the message.
+pub struct ApnsMessage {
+    body: Bytes,
+    is_background: bool,
+}
+
+impl ApnsMessage {
+    /// The message for a legacy payload: what is in `custom` at the top, everything else in `aps`.
+    ///
+    /// `None` when there is nothing to send: the payload is empty, as removals of 2.x servers are, or all
+    /// of it is a `custom` that is no object.
+    #[must_use]
+    pub fn legacy(payload: &RawValue) -> Option<Self> {
+        let payload = JsonObject::from_value(payload)?;
+        if payload.is_empty() {
+            return None;
+        }
+        if let Some(message_ids) = payload.get("message_ids") {
+            return Some(Self::of_1_6(payload.get("alert"), message_ids));
+        }
+        let custom = payload.get("custom").and_then(JsonObject::from_value);
+        if custom.is_none() && payload.iter().all(|(name, _)| name == "custom") {
+            return None;
+        }
+        let mut body = Vec::with_capacity(1024);
+        body.push(b'{');
+        if let Some(custom) = custom {
+            for (name, value) in custom.iter().filter(|(name, _)| *name != "aps") {
+                write_member(&mut body, name, |body| match name {
+                    "zulip" => write_zulip(body, value),
+                    _ => body.extend_from_slice(value.get().as_bytes()),
+                });
+                body.push(b',');
+            }
+        }
+        let mut is_background = true;
+        write_member(&mut body, "aps", |body| {
+            body.push(b'{');
+            let mut separator: &[u8] = b"";
+            for (name, value) in payload.iter().filter(|(name, _)| *name != "custom") {
+                is_background &= !matches!(name, "alert" | "badge" | "sound");
+                body.extend_from_slice(separator);
+                write_member(body, name, |body| body.extend_from_slice(value.get().as_bytes()));
+                separator = b",";
+            }
+            body.push(b'}');
+        });
+        body.push(b'}');
+        Some(Self { body: body.into(), is_background })
+    }
+
+    /// A test notification; the text is ours, so that it may be made clearer without a new server.
+    #[must_use]
+    pub fn test(base_payload: &JsonObject<'_>) -> Self {
+        let text = |name| base_payload.get_text(name);
+        let realm_url = text("realm_url").or_else(|| text("realm_uri")).unwrap_or_default();
+        let realm_name = text("realm_name").unwrap_or_default();
+        let alert = format!("This is a test notification from {realm_name} ({realm_url}).");
+        let mut body = Vec::with_capacity(1024);
+        body.extend_from_slice(b"{\"zulip\":{");
+        for (name, value) in base_payload.iter().filter(|(name, _)| *name != "event") {
+            write_member(&mut body, name, |body| body.extend_from_slice(value.get().as_bytes()));
+            body.push(b',');
+        }
+        body.extend_from_slice(
+            b"\"event\":\"test\"},\"aps\":{\"alert\":{\"title\":\"Test notification\",\"body\":",
+        );
+        write_text(&mut body, &alert);
+        body.extend_from_slice(b"},\"sound\":\"default\"}}");
+        Self { body: body.into(), is_background: false }
+    }
+
+    /// The form of servers 1.6: a text and message ids at the top.
+    fn of_1_6(alert: Option<&RawValue>, message_ids: &RawValue) -> Self {
+        let message_ids = message_ids.get();
+        let alert = alert.map(|alert| format!("\"alert\":{},", alert.get())).unwrap_or_default();
+        let body = format!(
+            "{{\"zulip\":{{\"message_ids\":{message_ids}}},\"aps\":{{{alert}\"badge\":0}}}}"
+        );
+        Self { body: body.into(), is_background: false }
+    }
+
+    /// What is sent.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// Whether Apple would refuse it for its size.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.body.len() > MAX_PAYLOAD_BYTES
+    }
+
+    /// Apple's word for what kind of push it is: `background` shows nothing and makes no sound.
+    pub(super) fn push_type(&self) -> &'static str {
+        if self.is_background { "background" } else { "alert" }
+    }
+
+    /// "Always use priority 5" for background pushes; otherwise Apple's own default, 10.
+    pub(super) fn priority(&self) -> Option<&'static str> {
+        self.is_background.then_some("5")
+    }
+
+    /// When Apple shall stop trying, in Unix seconds.
+    pub(super) fn expiration(&self, now: Timestamp) -> i64 {
+        (now + KEPT_FOR).unix_seconds()
+    }
+}
+
+/// `custom.zulip`, with a long list of read messages cut to what a phone can use.
+fn write_zulip(body: &mut Vec<u8>, value: &RawValue) {
+    let zulip = JsonObject::from_value(value);
+    let Some((zulip, ids)) = zulip.and_then(|zulip| {
+        let ids = removal::message_ids_to_send(&zulip)?;
+        Some((zulip, ids))
+    }) else {
+        body.extend_from_slice(value.get().as_bytes());
+        return;
+    };
+    let mut separator = b'{';
+    for (name, value) in zulip.iter() {
+        body.push(separator);
+        write_member(body, name, |body| match name {
+            "zulip_message_ids" => write_text(body, &ids),
+            _ => body.extend_from_slice(value.get().as_bytes()),
+        });
+        separator = b',';
+    }
+    body.push(b'}');
+}
+
+fn write_member(body: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+    write_text(body, name);
+    body.push(b':');
+    value(body);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn message(payload: &Value) -> Option<ApnsMessage> {
+        ApnsMessage::legacy(&serde_json::value::to_raw_value(payload).unwrap())
+    }
+
+    fn body(payload: &Value) -> Value {
+        serde_json::from_slice(&message(payload).unwrap().body()).unwrap()
+    }
+
+    #[test]
+    fn custom_members_stand_at_the_top_and_the_rest_in_aps() {
+        let payload =
+            json!({"alert": {"title": "t"}, "badge": 3, "custom": {"zulip": {"a": 1}, "aps": 5}});
+        let expected = json!({"zulip": {"a": 1}, "aps": {"alert": {"title": "t"}, "badge": 3}});
+        assert_eq!(body(&payload), expected);
+    }
+
+    #[test]
+    fn the_form_of_1_6_is_brought_into_the_present_one() {
+        let expected = json!({"zulip": {"message_ids": [9]}, "aps": {"alert": "x", "badge": 0}});
+        assert_eq!(body(&json!({"alert": "x", "message_ids": [9]})), expected);
+        let expected = json!({"zulip": {"message_ids": [9]}, "aps": {"badge": 0}});
+        assert_eq!(body(&json!({"message_ids": [9]})), expected);
+    }
+
+    #[test]
+    fn an_empty_payload_is_no_message() {
+        assert!(message(&json!({})).is_none());
+    }
+
+    #[test]
+    fn only_a_push_that_shows_nothing_is_a_background_push() {
+        let silent = message(&json!({"content-available": 1, "custom": {"zulip": {}}})).unwrap();
+        assert_eq!((silent.push_type(), silent.priority()), ("background", Some("5")));
+        let removal =
+            message(&json!({"badge": 0, "custom": {"zulip": {"event": "remove"}}})).unwrap();
+        assert_eq!((removal.push_type(), removal.priority()), ("alert", None));
+    }
+
+    #[test]
+    fn ids_of_a_removal_are_sorted() {
+        let payload = json!({"badge": 0, "custom": {"zulip": {"event": "remove", "zulip_message_ids": "5,3"}}});
+        assert_eq!(body(&payload)["zulip"]["zulip_message_ids"], "3,5");
+    }
+
+    #[test]
+    fn odd_custom_values_pass_through() {
+        assert_eq!(body(&json!({"custom": {"zulip": 5}})), json!({"zulip": 5, "aps": {}}));
+        assert_eq!(body(&json!({"badge": 1, "custom": "x"})), json!({"aps": {"badge": 1}}));
+        assert!(message(&json!({"custom": "x"})).is_none());
+    }
+}

@@ -1,0 +1,272 @@
+//! Registering a server, and changing what is registered of it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::{
+    clock::Clock,
+    config::EmailCheck,
+    domain::{
+        disposable_domains,
+        email::{EmailAddress, EmailDomain},
+        hostname::{Hostname, HostnameError},
+        remote_server::{KeyHash, PreviousKey, RemoteServer},
+        uuid_text,
+    },
+    metrics::{Metrics, RegistrationLabels, RegistrationResult},
+    names::{MailAnswer, MailRule, Names},
+    registry::{NewRemoteServer, Registry, RegistryError, ServerUpdate},
+};
+
+/// The previous key is accepted until the new one is first used, but no longer than this: the client
+/// uploads its realms with the old key before it stores the new one.
+const PREVIOUS_KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a server says when it registers. It does not print itself: it holds keys.
+pub struct Application {
+    /// `zulip_org_id`.
+    pub id: String,
+    /// `zulip_org_key`.
+    pub key: String,
+    /// `hostname`.
+    pub hostname: String,
+    /// `contact_email`.
+    pub contact_email: String,
+    /// `new_org_key`, when the key is to be replaced.
+    pub new_key: Option<String>,
+}
+
+/// What became of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// A new server.
+    Created,
+    /// A known one.
+    Updated,
+}
+
+/// Why a server was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
+    /// The host name has a path, a query or a fragment.
+    #[error("host name with more than a host")]
+    HostnameComponents(String),
+    /// The host name is none.
+    #[error("not a host name")]
+    Hostname(String),
+    /// The e-mail address cannot be the administrator's.
+    #[error(transparent)]
+    Email(#[from] EmailRefusal),
+    /// The id is no canonical random UUID.
+    #[error("not a canonical random UUID")]
+    Id,
+    /// The id is known, and the key is not its key.
+    #[error("wrong key")]
+    WrongKey(Uuid),
+    /// The id is known, and was deactivated.
+    #[error("deactivated")]
+    Deactivated,
+    /// Another active server has the host name.
+    #[error("host name in use")]
+    HostnameInUse(String),
+    /// The database failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// Why an e-mail address cannot be the administrator's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmailRefusal {
+    /// It is not written as an address is.
+    #[error("not an e-mail address")]
+    Syntax,
+    /// It belongs to a service for throw-away addresses.
+    #[error("a throw-away address")]
+    Disposable,
+    /// It is the address of an example.
+    #[error("an example")]
+    Example,
+    /// Its domain takes no mail.
+    #[error("a domain without mail")]
+    NoMail(String),
+    /// Its domain does not exist.
+    #[error("no such domain")]
+    NoDomain(String),
+}
+
+/// The desk where servers register.
+pub struct Registrations {
+    registry: Registry,
+    names: Names,
+    email_check: EmailCheck,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    /// Host names are not unique in the database: whoever checks one holds this until it is stored.
+    desk: Mutex<()>,
+}
+
+impl Registrations {
+    /// A desk with this rule for e-mail addresses.
+    #[must_use]
+    pub fn new(
+        registry: Registry,
+        names: Names,
+        email_check: EmailCheck,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { registry, names, email_check, clock, metrics, desk: Mutex::default() }
+    }
+
+    /// Registers a new server, or changes a known one.
+    ///
+    /// # Errors
+    ///
+    /// When something about the application is wrong, checked in the protocol's order.
+    pub async fn register(
+        &self,
+        application: &Application,
+    ) -> Result<Registered, RegistrationError> {
+        let registered = self.try_register(application).await;
+        let result = match &registered {
+            Ok(Registered::Created) => RegistrationResult::Created,
+            Ok(Registered::Updated) if application.new_key.is_some() => RegistrationResult::Rotated,
+            Ok(Registered::Updated) => RegistrationResult::Updated,
+            Err(_) => RegistrationResult::Rejected,
+        };
+        self.metrics.registrations.get_or_create(&RegistrationLabels { result }).inc();
+        registered
+    }
+
+    async fn try_register(
+        &self,
+        application: &Application,
+    ) -> Result<Registered, RegistrationError> {
+        let hostname = parse_hostname(&application.hostname)?;
+        self.check_email(&application.contact_email).await?;
+        if !uuid_text::is_canonical_v4(&application.id) {
+            return Err(RegistrationError::Id);
+        }
+        let uuid = uuid_text::parse(&application.id).ok_or(RegistrationError::Id)?;
+        let _desk = self.desk.lock().await;
+        let known = match self.registry.find_server_now(uuid).await? {
+            Some(known) => known,
+            None => match self.create(uuid, &hostname, application).await {
+                // Another node stored the same id between the question and the answer.
+                Err(RegistrationError::Registry(error)) if error.is_conflict() => self
+                    .registry
+                    .find_server_now(uuid)
+                    .await?
+                    .ok_or(RegistrationError::Registry(error))?,
+                other => return other,
+            },
+        };
+        self.update(&known, &hostname, application).await
+    }
+
+    async fn create(
+        &self,
+        uuid: Uuid,
+        hostname: &Hostname,
+        application: &Application,
+    ) -> Result<Registered, RegistrationError> {
+        self.check_hostname_is_free(hostname, uuid).await?;
+        let new = NewRemoteServer {
+            uuid,
+            key: KeyHash::of(&application.key),
+            hostname: hostname.as_str(),
+            contact_email: &application.contact_email,
+        };
+        self.registry.add_server(new).await?;
+        tracing::info!(event = "server.registered", server = %uuid, hostname = hostname.as_str(), "a server registered");
+        Ok(Registered::Created)
+    }
+
+    async fn update(
+        &self,
+        known: &RemoteServer,
+        hostname: &Hostname,
+        application: &Application,
+    ) -> Result<Registered, RegistrationError> {
+        let key = KeyHash::of(&application.key);
+        let now = self.clock.now();
+        if known.matches(&key, now).is_none() {
+            return Err(RegistrationError::WrongKey(known.uuid));
+        }
+        if known.deactivated {
+            return Err(RegistrationError::Deactivated);
+        }
+        self.check_hostname_is_free(hostname, known.uuid).await?;
+        // The key that was shown stays valid for a while, also when it was itself the previous one: then
+        // the client never stored the one in between, and rotates once more.
+        let rotation =
+            application.new_key.as_deref().map(KeyHash::of).filter(|new| *new != known.key);
+        let rotation =
+            rotation.map(|new| (new, PreviousKey { hash: key, until: now + PREVIOUS_KEY_LIFE }));
+        let is_rotation = rotation.is_some();
+        let update = ServerUpdate {
+            hostname: hostname.as_str(),
+            contact_email: &application.contact_email,
+            rotation,
+        };
+        self.registry.update_server(known, update).await?;
+        if is_rotation {
+            tracing::info!(event = "server.key_rotated", server = %known.uuid, "a server has a new key");
+        }
+        Ok(Registered::Updated)
+    }
+
+    async fn check_hostname_is_free(
+        &self,
+        hostname: &Hostname,
+        uuid: Uuid,
+    ) -> Result<(), RegistrationError> {
+        if self.registry.is_hostname_taken(hostname.as_str(), uuid).await? {
+            return Err(RegistrationError::HostnameInUse(hostname.as_str().to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn check_email(&self, text: &str) -> Result<(), EmailRefusal> {
+        if self.email_check == EmailCheck::Off {
+            return Ok(());
+        }
+        let address = EmailAddress::parse(text).map_err(|_| EmailRefusal::Syntax)?;
+        let domain = match address.domain() {
+            EmailDomain::Name(domain) => domain,
+            // There is no name to look up.
+            EmailDomain::Literal(_) => return Ok(()),
+        };
+        if disposable_domains::is_disposable(domain) {
+            return Err(EmailRefusal::Disposable);
+        }
+        if domain == "example.com" {
+            return Err(EmailRefusal::Example);
+        }
+        let rule = match self.email_check {
+            EmailCheck::Mx => MailRule::Mx,
+            EmailCheck::MxOrA => MailRule::MxOrAddress,
+            EmailCheck::Syntax | EmailCheck::Off => return Ok(()),
+        };
+        match self.names.mail_exists(domain, rule).await {
+            // A name server that fails is not the applicant's fault.
+            MailAnswer::Accepts | MailAnswer::Unknown => Ok(()),
+            MailAnswer::NoMx => Err(EmailRefusal::NoMail(domain.clone())),
+            MailAnswer::DoesNotExist => Err(EmailRefusal::NoDomain(domain.clone())),
+        }
+    }
+}
+
+/// The host name in a request.
+///
+/// # Errors
+///
+/// When it is none, with the text as it was given.
+pub fn parse_hostname(text: &str) -> Result<Hostname, RegistrationError> {
+    Hostname::parse(text).map_err(|error| match error {
+        HostnameError::InvalidComponents => RegistrationError::HostnameComponents(text.to_owned()),
+        HostnameError::Invalid => RegistrationError::Hostname(text.to_owned()),
+    })
+}

@@ -1,0 +1,188 @@
+//! The table: which path is which endpoint, and who may use it; and what is true of every request.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use axum::{Router, extract::Request, routing::any};
+use http::{Method, StatusCode, Uri, uri::PathAndQuery};
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    app::App,
+    endpoints::{not_offered, push, server},
+    http::{Answer, ApiError, authenticated, open},
+    metrics::{RejectedLabels, RequestDurationLabels, RequestLabels},
+};
+
+/// Paths and queries are no longer than this: the reference's proxy takes 8 KiB.
+const MAX_URI_BYTES: usize = 8 * 1024;
+
+/// What a path that is none of ours counts as.
+const UNMATCHED: &str = "unmatched";
+
+/// Builds the table and the list of its paths.
+macro_rules! table {
+    ($app:expr, $($path:literal => $way:ident $endpoint:path;)+) => {{
+        const PATHS: &[&str] = &[$($path),+];
+        let mut router = Router::new();
+        $(
+            let app = Arc::clone(&$app);
+            router = router.route($path, any(move |request: Request| {
+                use $endpoint as endpoint;
+                $way(Arc::clone(&app), request, endpoint::ENDPOINT, endpoint::handle)
+            }));
+        )+
+        (router, PATHS)
+    }};
+}
+
+/// Everything chat servers can ask for.
+pub fn public(app: Arc<App>) -> Router {
+    let (table, paths) = table! { app,
+        "/api/v1/remotes/push/register" => authenticated push::register;
+        "/api/v1/remotes/push/unregister" => authenticated push::unregister;
+        "/api/v1/remotes/push/unregister/all" => authenticated push::unregister_all;
+        "/api/v1/remotes/push/notify" => authenticated push::notify;
+        "/api/v1/remotes/push/test_notification" => authenticated push::test_notification;
+        "/api/v1/remotes/push/e2ee/register" => authenticated not_offered;
+        "/api/v1/remotes/push/e2ee/notify" => authenticated not_offered;
+        "/api/v1/remotes/server/register" => open server::register;
+        "/api/v1/remotes/server/register/transfer" => open server::transfer;
+        "/api/v1/remotes/server/register/verify_challenge" => open server::verify_challenge;
+        "/api/v1/remotes/server/deactivate" => authenticated not_offered;
+        "/api/v1/remotes/server/analytics" => authenticated server::analytics;
+        "/api/v1/remotes/server/analytics/status" => authenticated server::analytics_status;
+        "/api/v1/remotes/server/billing" => authenticated not_offered;
+    };
+    let table = table
+        .fallback(async || ApiError::NotFound.into_answer())
+        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| ApiError::Internal.into_answer()));
+    Router::new().fallback(move |request: Request| {
+        let (app, table) = (Arc::clone(&app), table.clone());
+        async move { observe(&app, table, paths, request).await }
+    })
+}
+
+/// Answers one request, and notes that it was answered.
+async fn observe(
+    app: &App,
+    table: Router,
+    paths: &'static [&'static str],
+    mut request: Request,
+) -> Answer {
+    let began = Instant::now();
+    let (method, is_too_long) =
+        (request.method().clone(), uri_length(request.uri()) > MAX_URI_BYTES);
+    collapse_slashes(request.uri_mut());
+    let route = paths.iter().find(|path| **path == request.uri().path()).copied();
+    let route = route.unwrap_or(UNMATCHED);
+    app.metrics.http_requests_in_flight.inc();
+    let answer = match app.in_flight.try_acquire() {
+        _ if is_too_long => ApiError::UriTooLong.into_answer(),
+        Err(_) => ApiError::Overloaded.into_answer(),
+        Ok(_place) => match table.oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        },
+    };
+    app.metrics.http_requests_in_flight.dec();
+    note(app, route, &method, &answer, began.elapsed());
+    answer
+}
+
+fn note(app: &App, route: &'static str, method: &Method, answer: &Answer, took: Duration) {
+    let status = answer.status();
+    let labels = RequestLabels { route, method: known_method(method), code: status.as_u16() };
+    app.metrics.http_requests.get_or_create(&labels).inc();
+    app.metrics
+        .http_request_duration
+        .get_or_create(&RequestDurationLabels { route })
+        .observe(took.as_secs_f64());
+    if let Some(&reason) = answer.extensions().get() {
+        app.metrics.requests_rejected.get_or_create(&RejectedLabels { reason }).inc();
+    }
+    let (status_code, duration_ms) = (status.as_u16(), took.as_millis());
+    // The query is never logged: old servers put their key there.
+    if status.is_server_error() {
+        tracing::warn!(
+            event = "request.failed",
+            route,
+            status_code,
+            duration_ms,
+            "a request failed"
+        );
+    } else if status.is_client_error() && status != StatusCode::UNAUTHORIZED {
+        tracing::info!(
+            event = "request.refused",
+            route,
+            status_code,
+            duration_ms,
+            "a request was refused"
+        );
+    } else {
+        tracing::debug!(
+            event = "request.done",
+            route,
+            status_code,
+            duration_ms,
+            "a request was answered"
+        );
+    }
+}
+
+/// A closed set: methods are free text on the wire.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "OPTIONS" => "OPTIONS",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}
+
+fn uri_length(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |path| path.as_str().len())
+}
+
+/// Two slashes are one: a setting that ends in a slash makes `//api/v1/…` of every path.
+fn collapse_slashes(uri: &mut Uri) {
+    if !uri.path().contains("//") {
+        return;
+    }
+    let mut path = String::with_capacity(uri.path().len());
+    for character in uri.path().chars() {
+        if character != '/' || !path.ends_with('/') {
+            path.push(character);
+        }
+    }
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = PathAndQuery::try_from(path).ok();
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_slashes_are_one() {
+        for (given, expected) in [
+            ("//api/v1//remotes/push///notify?a=//b", "/api/v1/remotes/push/notify?a=//b"),
+            ("https://host//api", "https://host/api"),
+            ("/api", "/api"),
+        ] {
+            let mut uri: Uri = given.parse().unwrap();
+            collapse_slashes(&mut uri);
+            assert_eq!(uri.to_string(), expected);
+        }
+    }
+}

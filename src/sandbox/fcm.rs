@@ -1,0 +1,220 @@
+//! A fake of Firebase Cloud Messaging, version 1 of its API, and of Google's token endpoint.
+//!
+//! One server answers `POST /token` and `POST /v1/projects/{project}/messages:send`, over HTTP/2 or
+//! HTTP/1.1 as TLS has agreed.
+
+mod access_tokens;
+mod answer;
+mod error_code;
+mod http1;
+mod message;
+mod oauth;
+mod request;
+mod service_account;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, sync::watch};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    access_tokens::AccessTokens,
+    answer::{TOKEN_PATH, answer},
+};
+pub use self::{
+    error_code::ErrorCode,
+    request::FcmRequest,
+    service_account::{ServiceAccount, ServiceAccountError},
+};
+use super::{
+    acceptor::{Acceptor, Bound},
+    authority::Authority,
+    connection::{StreamLimit, serve},
+    counters::{Counters, LiveCounters, count},
+    latency::Latency,
+    request_log::RequestLog,
+};
+use crate::{clock::Clock, random::Random};
+
+/// How a [`FakeFcm`] is set up.
+pub struct FcmOptions {
+    /// The port on 127.0.0.1; 0, the default, takes any free one.
+    pub port: u16,
+    /// DNS names and addresses in its certificate, besides `localhost`, `127.0.0.1` and `::1`; none
+    /// by default.
+    pub names: Vec<String>,
+    /// The service accounts it knows, and with them the projects; none by default.
+    pub accounts: Vec<ServiceAccount>,
+    /// Audiences an assertion may have besides the token endpoint's own URI; none by default.
+    pub audiences: Vec<String>,
+    /// How long an access token lasts; an hour by default.
+    pub access_token_life: Duration,
+    /// Streams a connection may have open; 100 by default, as at Google's front end.
+    pub streams: u32,
+    /// How many messages are remembered; 100,000 by default, 0 keeps counters only.
+    pub log_capacity: usize,
+}
+
+impl Default for FcmOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            names: Vec::new(),
+            accounts: Vec::new(),
+            audiences: Vec::new(),
+            access_token_life: Duration::from_secs(60 * 60),
+            streams: 100,
+            log_capacity: 100_000,
+        }
+    }
+}
+
+/// A running fake of Google's service; dropping it closes its socket and its connections.
+pub struct FakeFcm {
+    acceptor: Acceptor,
+    world: Arc<World>,
+}
+
+/// What all connections share.
+struct World {
+    clock: Clock,
+    random: Random,
+    accounts: Vec<ServiceAccount>,
+    audiences: Vec<String>,
+    access_tokens: AccessTokens,
+    streams: watch::Sender<u32>,
+    latency: Latency,
+    /// In seconds plus one; 0 for none.
+    retry_after: AtomicU64,
+    log: RequestLog<FcmRequest>,
+    counters: LiveCounters,
+}
+
+impl World {
+    fn retry_after(&self) -> Option<u64> {
+        self.retry_after.load(Ordering::Relaxed).checked_sub(1)
+    }
+}
+
+impl FakeFcm {
+    /// Starts it with a certificate of `authority`; `clock` decides about the age of assertions and
+    /// tokens.
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken or a name cannot stand in a certificate.
+    pub async fn start(
+        authority: &Authority,
+        clock: Clock,
+        options: FcmOptions,
+    ) -> io::Result<Self> {
+        let own = ["localhost", "127.0.0.1", "::1"];
+        let names = options.names.iter().map(String::as_str);
+        let names: Vec<&str> = own.into_iter().chain(names).collect();
+        let tls =
+            authority.server_config(&names, &[b"h2", b"http/1.1"]).map_err(io::Error::other)?;
+        let bound = Bound::new(options.port, tls).await?;
+        let port = bound.address().port();
+        let mut audiences = options.audiences;
+        audiences.extend(names.iter().map(|name| token_uri(name, port)));
+        let world = Arc::new(World {
+            clock,
+            random: Random::default(),
+            audiences,
+            accounts: options.accounts,
+            access_tokens: AccessTokens::new(options.access_token_life),
+            streams: watch::Sender::new(options.streams),
+            latency: Latency::default(),
+            retry_after: AtomicU64::new(0),
+            log: RequestLog::new(options.log_capacity),
+            counters: LiveCounters::default(),
+        });
+        let shared = Arc::clone(&world);
+        let acceptor = bound.accept(move |stream, end| connect(Arc::clone(&shared), stream, end));
+        Ok(Self { acceptor, world })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.acceptor.address()
+    }
+
+    /// The URI of its token endpoint, by the name `localhost`.
+    #[must_use]
+    pub fn token_uri(&self) -> String {
+        token_uri("localhost", self.address().port())
+    }
+
+    /// The last messages, the oldest first; requests to the token endpoint are not among them.
+    #[must_use]
+    pub fn requests(&self) -> Vec<FcmRequest> {
+        self.world.log.all()
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.world.counters.now()
+    }
+
+    /// Forgets messages and counters; connections, settings and access tokens stay.
+    pub fn reset(&self) {
+        self.world.log.clear();
+        self.world.counters.reset();
+    }
+
+    /// Lets every answer wait this long from now on; zero, the initial value, answers at once.
+    pub fn set_latency(&self, latency: Duration) {
+        self.world.latency.set(latency);
+    }
+
+    /// Changes the streams a connection may have open, on all connections at once.
+    pub fn set_streams(&self, streams: u32) {
+        self.world.streams.send_replace(streams);
+    }
+
+    /// Adds a `Retry-After` of so many whole seconds to every answer 429 and 503 from now on; none
+    /// at first.
+    pub fn set_retry_after(&self, retry_after: Option<Duration>) {
+        let seconds = retry_after.map_or(0, |time| time.as_secs().saturating_add(1));
+        self.world.retry_after.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Ends all access tokens before their time.
+    pub fn revoke_access_tokens(&self) {
+        self.world.access_tokens.revoke();
+    }
+
+    /// Stops listening, says goodbye on every connection and waits a few seconds for open streams.
+    pub async fn shutdown(self) {
+        self.acceptor.shutdown().await;
+    }
+}
+
+fn token_uri(name: &str, port: u16) -> String {
+    let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+    format!("https://{name}:{port}{TOKEN_PATH}")
+}
+
+async fn connect(world: Arc<World>, stream: TlsStream<TcpStream>, end: CancellationToken) {
+    count(&world.counters.connections);
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let limit = StreamLimit::new(world.streams.subscribe(), true);
+        let refused = &world.counters.refused_streams;
+        serve(stream, limit, end, refused, |head, body| answer(&world, head, body)).await;
+    } else {
+        http1::serve(stream, end, &world).await;
+    }
+}

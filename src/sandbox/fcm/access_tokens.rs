@@ -1,0 +1,98 @@
+//! The OAuth access tokens given out: whose they are and how long they last.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{clock::Timestamp, random::Random};
+
+/// Tokens kept; the ones that end first leave first.
+const TOKENS_LIMIT: usize = 10_000;
+
+/// Why an access token is no good, in the words of Google's `ErrorInfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenFault {
+    Missing,
+    Expired,
+    Unknown,
+}
+
+impl TokenFault {
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "CREDENTIALS_MISSING",
+            Self::Expired => "ACCESS_TOKEN_EXPIRED",
+            Self::Unknown => "ACCESS_TOKEN_TYPE_UNSUPPORTED",
+        }
+    }
+}
+
+/// All tokens of one server.
+pub(super) struct AccessTokens {
+    life: Duration,
+    tokens: Mutex<HashMap<String, Grant>>,
+}
+
+struct Grant {
+    project_id: Arc<str>,
+    ends: Timestamp,
+}
+
+impl AccessTokens {
+    /// No tokens yet; each will last this long.
+    pub(super) fn new(life: Duration) -> Self {
+        Self { life, tokens: Mutex::default() }
+    }
+
+    /// How long a token lasts.
+    pub(super) const fn life(&self) -> Duration {
+        self.life
+    }
+
+    /// Gives out a token for this project.
+    pub(super) fn issue(&self, project_id: &str, random: &Random, now: Timestamp) -> String {
+        let secret: [u8; 32] = random.bytes();
+        let mut token = String::from("ya29.c.");
+        token.extend(secret.iter().map(|byte| format!("{byte:02x}")));
+        let mut tokens = self.tokens();
+        if tokens.len() >= TOKENS_LIMIT
+            && let Some(first) = tokens.iter().min_by_key(|(_, grant)| grant.ends)
+        {
+            let first = first.0.clone();
+            tokens.remove(&first);
+        }
+        let grant = Grant { project_id: project_id.into(), ends: now + self.life };
+        tokens.insert(token.clone(), grant);
+        token
+    }
+
+    /// The project that the token of an `authorization` header may send for.
+    pub(super) fn project_of(
+        &self,
+        authorization: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Arc<str>, TokenFault> {
+        let header = authorization.and_then(|header| str::from_utf8(header).ok());
+        let (scheme, token) =
+            header.and_then(|header| header.split_once(' ')).ok_or(TokenFault::Missing)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(TokenFault::Missing);
+        }
+        match self.tokens().get(token) {
+            None => Err(TokenFault::Unknown),
+            Some(grant) if grant.ends <= now => Err(TokenFault::Expired),
+            Some(grant) => Ok(Arc::clone(&grant.project_id)),
+        }
+    }
+
+    /// Ends all tokens.
+    pub(super) fn revoke(&self) {
+        self.tokens().clear();
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashMap<String, Grant>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,115 @@
+//! A running bouncer as a value: bound, serving, and stopped again.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, BuildError},
+    clock::Clock,
+    config::Config,
+    endpoints::operator,
+    listener::{ListenError, Listener},
+    router,
+};
+
+/// The operator's tools may ask for so long after the end was asked for.
+const OPERATOR_GRACE: Duration = Duration::from_secs(1);
+
+/// A bouncer that serves.
+pub struct Server {
+    app: Arc<App>,
+    public: Vec<SocketAddr>,
+    operator: Vec<SocketAddr>,
+    stop_public: CancellationToken,
+    stop_operator: CancellationToken,
+    public_task: JoinHandle<()>,
+    operator_task: JoinHandle<()>,
+    tidying: JoinHandle<()>,
+}
+
+/// Why a bouncer does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// One of its parts cannot be used.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl Server {
+    /// Opens the database, reads all credentials, binds all addresses, and begins to serve.
+    ///
+    /// # Errors
+    ///
+    /// When one of these fails; nothing is left running then.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let app = Arc::new(App::build(config, clock).await?);
+        let http = &app.config.http;
+        let public = Listener::public(http, Arc::clone(&app.metrics))?;
+        let operator =
+            Listener::operator(&app.config.internal.listen, http, Arc::clone(&app.metrics))?;
+        let (public_addresses, operator_addresses) = (public.addresses(), operator.addresses());
+        let (stop_public, stop_operator) = (CancellationToken::new(), CancellationToken::new());
+        let (router, grace) = (router::public(Arc::clone(&app)), http.shutdown_grace);
+        let public_task = tokio::spawn(public.serve(router, stop_public.clone(), grace));
+        let routes = operator::routes(Arc::clone(&app));
+        let operator_task =
+            tokio::spawn(operator.serve(routes, stop_operator.clone(), OPERATOR_GRACE));
+        let tidied = Arc::clone(&app);
+        let tidying = tokio::spawn(async move { tidied.keep_tidy().await });
+        Ok(Self {
+            app,
+            public: public_addresses,
+            operator: operator_addresses,
+            stop_public,
+            stop_operator,
+            public_task,
+            operator_task,
+            tidying,
+        })
+    }
+
+    /// The first address chat servers can use.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public[0]
+    }
+
+    /// The first address the operator's tools can use, if there is one.
+    #[must_use]
+    pub fn operator_address(&self) -> Option<SocketAddr> {
+        self.operator.first().copied()
+    }
+
+    /// The parts of it.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Accepts nothing more, answers what is under way, ends the sends that go on behind answers, and
+    /// writes what is still in memory; all of it within the grace period and a little more.
+    pub async fn shutdown(self) {
+        let grace = self.app.config.http.shutdown_grace;
+        self.stop_public.cancel();
+        // They fail only by panicking, which was logged where it happened.
+        let _ = self.public_task.await;
+        if tokio::time::timeout(grace, self.app.dispatcher.finish()).await.is_err() {
+            tracing::warn!(
+                event = "push.given_up",
+                "sends were cut at the end of the grace period"
+            );
+        }
+        self.tidying.abort();
+        let _ = self.tidying.await;
+        self.stop_operator.cancel();
+        let _ = self.operator_task.await;
+        if let Err(error) = self.app.registry.close().await {
+            tracing::error!(event = "database.flush_failed", %error, "the last counts are lost");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The log, and what a panic may say.
+
+use std::panic;
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::LogConfig;
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+#[error("`log.level`: {0}")]
+pub struct LogError(#[from] tracing_subscriber::filter::ParseError);
+
+/// Begins to log on standard error.
+///
+/// # Errors
+///
+/// When the level is none.
+pub fn start(config: &LogConfig) -> Result<(), LogError> {
+    let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| config.level.clone());
+    let filter = EnvFilter::try_new(directives)?;
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if config.format.is_json() {
+        builder.json().flatten_event(true).init();
+    } else {
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        builder.with_ansi(!is_plain && std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+    Ok(())
+}
+
+/// From now on a panic says where it happened, and nothing else: its text may hold what it was about.
+pub fn quiet_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(event = "panic", place, "a fault in push-bouncer; please report the place");
+    }));
+}

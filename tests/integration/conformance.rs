@@ -1,0 +1,108 @@
+//! Replays the recorded exchanges against the real server and compares every answer.
+//!
+//! What is compared, and how the data files are kept, is told in `tests/data/README.md`.
+
+use crate::world::{LogPosition, World};
+
+use allowances::Allowances;
+use recording::{Case, Expected};
+use replay::Replay;
+use summary::Summary;
+
+mod allowances;
+mod comparison;
+mod recording;
+mod replay;
+mod substitution;
+mod summary;
+
+/// The groups whose answers are compared; the requests of the others are sent, because they leave
+/// behind what these meet.
+const COMPARED_GROUPS: [&str; 12] = [
+    "route",
+    "auth",
+    "method",
+    "size",
+    "register",
+    "pushreg",
+    "pushreg2",
+    "pushunreg",
+    "pushunregall",
+    "notify",
+    "testnotif",
+    "ratelimit",
+];
+
+/// Cases that are sent but not compared, with the reason.
+const LEFT_OUT: [(&str, &str); 1] = [(
+    "register.okemail.ipliteral",
+    "it was recorded with a name service that finds `[127.0.0.1]`, which none does",
+)];
+
+/// Cases that are not even sent, with the reason.
+const WITHHELD: [(&str, &str); 1] = [(
+    "plan.deactivate_blocked",
+    "without plans nothing blocks the deactivation, and later cases need that server",
+)];
+
+/// What differs from the defaults: nothing is retried or remembered as a duplicate, so that each
+/// case alone decides what is sent, and one address may ask as often as it likes.
+const SETTINGS: &str = r#"
+push.retry_for = "0s"
+push.answer_within = "10s"
+push.duplicate_window = "0s"
+registration.email_check = "mx"
+limits.ip.rate = "1000000/min"
+"#;
+
+/// An empty database to replay on instead of an SQLite file, for example one of PostgreSQL.
+const DATABASE_VARIABLE: &str = "PUSH_BOUNCER_TEST_DATABASE_URL";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_those_of_the_reference_or_allowed_to_differ() {
+    let cases = recording::load();
+    let allowances = Allowances::load();
+    let world = match std::env::var(DATABASE_VARIABLE) {
+        Ok(url) => World::start_on(&url, SETTINGS).await,
+        Err(_) => World::start(SETTINGS).await,
+    };
+
+    let mut replay = Replay::new(&world);
+    let mut summary = Summary::default();
+    for case in cases.iter().filter(|case| !is_named(&WITHHELD, &case.id)) {
+        let recorded = Expected::recorded(case);
+        let expected = allowances.expected(&case.id, &recorded).unwrap_or(&recorded);
+        let outcome = replay.run(case, expected).await;
+        if is_compared(case) {
+            summary.note(case, &recorded, &allowances, &outcome);
+        }
+    }
+    let left = world.pushes_since(&mut replay.position());
+    summary.finish(&left);
+    world.shutdown().await;
+}
+
+#[test]
+fn the_data_files_fit_together() {
+    let cases = recording::load();
+    assert_eq!(cases.len(), 450, "no recorded exchange is lost");
+    let compared: Vec<&Case> = cases.iter().filter(|case| is_compared(case)).collect();
+    let faults = Allowances::load().faults(&compared, &cases);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    for (id, _) in LEFT_OUT.iter().chain(&WITHHELD) {
+        assert!(cases.iter().any(|case| case.id == *id), "{id} is a case");
+    }
+}
+
+fn is_compared(case: &Case) -> bool {
+    COMPARED_GROUPS.contains(&case.group.as_str()) && !is_named(&LEFT_OUT, &case.id)
+}
+
+fn is_named(list: &[(&str, &str)], id: &str) -> bool {
+    list.iter().any(|(named, _)| *named == id)
+}
+
+/// Where a replay that has not begun has read to.
+fn nothing_read() -> LogPosition {
+    LogPosition::default()
+}

@@ -1,0 +1,167 @@
+//! The sandbox against clients that nobody of this project wrote: `aioapns` and `firebase-admin`.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    env, fs,
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use push_bouncer::{
+    clock::Clock,
+    sandbox::{
+        apns::{ApnsOptions, AppleKey, FakeApns},
+        authority::Authority,
+        fcm::{FakeFcm, FcmOptions, ServiceAccount},
+    },
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
+
+const TOPIC: &str = "org.example.chat";
+const DEADLINE: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn aioapns_understands_the_sandbox() {
+    let authority = Authority::new().unwrap();
+    let clock = Clock::default();
+    let key = AppleKey::generate("TEAM000001", "KEY0000001").unwrap();
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, content: &str| write(&directory, name, content);
+    let ca_file = file("ca.pem", &authority.certificate_pem());
+    let key_file = file("key.p8", &key.private_key_pem());
+    let (certificate, private) = authority.client_certificate(TOPIC).unwrap();
+    let identity_file = file("client.pem", &format!("{certificate}{private}"));
+    let options = ApnsOptions {
+        keys: vec![key],
+        topics: vec![TOPIC.into()],
+        client_certificates: true,
+        ..ApnsOptions::default()
+    };
+    let apns = FakeApns::start(&authority, clock.clone(), options).await.unwrap();
+    let address = format!("localhost:{}", apns.address().port());
+
+    let before = clock.now().unix_millis();
+    let arguments =
+        [&address, &ca_file, &key_file, "KEY0000001", "TEAM000001", TOPIC, &identity_file];
+    let mut results = run("apns_client.py", &arguments).await;
+    let after = clock.now().unix_millis();
+
+    let timestamp = results["dead"][2].take().as_i64().unwrap();
+    assert!((before..=after).contains(&timestamp));
+    let expected = json!({
+        "accepted": ["200", null, null],
+        "all headers": ["200", null, null],
+        "dead": ["410", "Unregistered", null],
+        "badtok": ["400", "BadDeviceToken", null],
+        "nottopic": ["400", "DeviceTokenNotForTopic", null],
+        "toomany": ["429", "TooManyRequests", null],
+        "oops": ["500", "InternalServerError", null],
+        "unavail": ["503", "ServiceUnavailable", null],
+        "not hexadecimal": ["400", "BadDeviceToken", null],
+        "other topic": ["400", "TopicDisallowed", null],
+        "long collapse id": ["400", "BadCollapseId", null],
+        "too large": ["413", "PayloadTooLarge", null],
+        "many": ["200"],
+        "connections": 1,
+        "expired token": ["403", "ExpiredProviderToken", null],
+        "token of the future": ["403", "InvalidProviderToken", null],
+        "unknown key": ["403", "InvalidProviderToken", null],
+        "unknown team": ["403", "InvalidProviderToken", null],
+        "certificate": ["200", null, null],
+    });
+    assert_eq!(results, expected);
+    let counters = apns.counters();
+    assert_eq!((counters.connections, counters.refused_streams), (6, 0));
+    let requests = apns.requests();
+    assert_eq!(requests[0].header("apns-topic"), Some(TOPIC));
+    let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+    assert_eq!(body, json!({ "aps": { "alert": "Grüße" } }));
+    apns.shutdown().await;
+}
+
+#[tokio::test]
+async fn firebase_admin_understands_the_sandbox() {
+    let authority = Authority::new().unwrap();
+    let account = ServiceAccount::generate("example-chat").unwrap();
+    let stranger = ServiceAccount::generate("other-chat").unwrap();
+    let options = FcmOptions { accounts: vec![account.clone()], ..FcmOptions::default() };
+    let fcm = FakeFcm::start(&authority, Clock::default(), options).await.unwrap();
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, content: &str| write(&directory, name, content);
+    let ca_file = file("ca.pem", &authority.certificate_pem());
+    let account_file = file("account.json", &account.json(&fcm.token_uri()));
+    let stranger_file = file("stranger.json", &stranger.json(&fcm.token_uri()));
+    let address = format!("localhost:{}", fcm.address().port());
+
+    let arguments = [address.as_str(), &ca_file, &account_file, &stranger_file];
+    let results = run("fcm_client.py", &arguments).await;
+
+    let cases = json!({
+        "accepted": [true, null, null],
+        "dead": [false, "UnregisteredError", "NOT_FOUND"],
+        "badtok": [false, "InvalidArgumentError", "INVALID_ARGUMENT"],
+        "nottopic": [false, "SenderIdMismatchError", "PERMISSION_DENIED"],
+        "toomany": [false, "QuotaExceededError", "RESOURCE_EXHAUSTED"],
+        "oops": [false, "InternalError", "INTERNAL"],
+        "unavail": [false, "UnavailableError", "UNAVAILABLE"],
+        "third party": [false, "ThirdPartyAuthError", "UNAUTHENTICATED"],
+        "no such entity": [false, "NotFoundError", "NOT_FOUND"],
+    });
+    let mut expected = cases.clone();
+    expected["reserved key"] = json!([false, "InvalidArgumentError", "INVALID_ARGUMENT"]);
+    expected["too large"] = json!([false, "InvalidArgumentError", "INVALID_ARGUMENT"]);
+    expected["rehearsal"] = json!([true, null, null]);
+    expected["send_each"] = cases.clone();
+    expected["send_each_async"] = cases;
+    expected["unknown account"] = json!([false, "RefreshError", null]);
+    assert_eq!(results, expected);
+    let counters = fcm.counters();
+    assert_eq!(counters.accepted, 4);
+    assert!(counters.access_tokens >= 1);
+    fcm.shutdown().await;
+}
+
+fn write(directory: &TempDir, name: &str, content: &str) -> String {
+    let path = directory.path().join(name);
+    fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Runs a script of `tests/python` and reads the one line it prints.
+async fn run(script: &str, arguments: &[&str]) -> Value {
+    let python = env::var("PUSH_BOUNCER_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+    let mut process = Command::new(python)
+        .arg(script)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = read(process.stdout.take().unwrap());
+    let errors = read(process.stderr.take().unwrap());
+    let ended = timeout(DEADLINE, async { (output.await.unwrap(), errors.await.unwrap()) }).await;
+    if ended.is_err() {
+        process.kill().unwrap();
+    }
+    let status = process.wait().unwrap();
+    let (output, errors) = ended.expect("the script ends in time");
+    assert!(status.success(), "{errors}");
+    serde_json::from_str(&output).expect("the script prints one line of JSON")
+}
+
+fn read(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    spawn_blocking(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    })
+}

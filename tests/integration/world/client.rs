@@ -1,0 +1,95 @@
+//! An HTTP/1.1 client that sends exactly what it is told, over one kept connection.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+/// How long one answer may take; the server itself promises less.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// A client of the server.
+pub(crate) struct Client {
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// What the server answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: u16,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The whole body.
+    pub(crate) body: Bytes,
+}
+
+impl Client {
+    /// A client that has not connected yet.
+    pub(super) fn new(address: SocketAddr, tls: Arc<ClientConfig>) -> Self {
+        Self { address, tls, connection: None }
+    }
+
+    /// Sends `request`, whose URI is the raw path, and reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no whole answer within half a minute, as text for people.
+    pub(crate) async fn send(&mut self, request: Request<Bytes>) -> Result<Answer, String> {
+        match timeout(ANSWER_WITHIN, self.exchange(request)).await {
+            Ok(answer) => answer,
+            Err(elapsed) => {
+                self.connection = None;
+                Err(format!("no answer: {elapsed}"))
+            }
+        }
+    }
+
+    async fn exchange(&mut self, request: Request<Bytes>) -> Result<Answer, String> {
+        let mut connection = self.connection().await?;
+        let request = with_host(request).map(Full::new);
+        let response = connection
+            .send_request(request)
+            .await
+            .map_err(|error| format!("no answer: {error:?}"))?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| format!("half an answer: {error:?}"))?;
+        // After these the server has not read the whole request, and may close without a word.
+        if !matches!(head.status.as_u16(), 408 | 413 | 414 | 431) {
+            self.connection = Some(connection);
+        }
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
+    }
+
+    /// The kept connection if the server has not closed it, else a new one.
+    async fn connection(&mut self) -> Result<SendRequest<Full<Bytes>>, String> {
+        if let Some(mut kept) = self.connection.take()
+            && kept.ready().await.is_ok()
+        {
+            return Ok(kept);
+        }
+        let stream = super::connect(self.address, Arc::clone(&self.tls))
+            .await
+            .map_err(|error| format!("no connection: {error}"))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| format!("no connection: {error}"))?;
+        // Its failure is seen by the request that waits for it.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+/// HTTP/1.1 needs a `Host`; the public name stands in where a request names none.
+fn with_host(mut request: Request<Bytes>) -> Request<Bytes> {
+    let host = header::HeaderValue::from_static(super::PUBLIC_NAME);
+    request.headers_mut().entry(header::HOST).or_insert(host);
+    request
+}

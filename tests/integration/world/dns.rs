@@ -1,0 +1,160 @@
+//! A DNS server on loopback whose answers follow from the first label of the name.
+//!
+//! `nomx.…` has an address but no MX record, `nx.…` and `….invalid` do not exist, `dnstimeout.…`
+//! never gets an answer, every other name has both. The layout of a message is that of
+//! [RFC 1035, section 4](https://www.rfc-editor.org/rfc/rfc1035#section-4).
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::{net::UdpSocket, task::JoinHandle};
+
+const TYPE_A: u16 = 1;
+const TYPE_MX: u16 = 15;
+const HEADER_BYTES: usize = 12;
+
+/// The running server; it ends when this is dropped.
+pub(crate) struct FakeDns {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl FakeDns {
+    /// Starts it on a free port.
+    pub(crate) async fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        Self { address, task: tokio::spawn(serve(socket)) }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for FakeDns {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(socket: UdpSocket) {
+    let mut query = [0; 512];
+    loop {
+        let Ok((length, peer)) = socket.recv_from(&mut query).await else { continue };
+        if let Some(reply) = query.get(..length).and_then(reply) {
+            // A peer that is gone already needs no answer.
+            let _ = socket.send_to(&reply, peer).await;
+        }
+    }
+}
+
+/// The reply to `query`; none when it is no question, or one about `dnstimeout.…`.
+fn reply(query: &[u8]) -> Option<Vec<u8>> {
+    let (name, after_name) = name(query)?;
+    let [high, low] = query.get(after_name..after_name + 2)?.try_into().ok()?;
+    let question = query.get(HEADER_BYTES..after_name + 4)?;
+    let first = name.split('.').next().unwrap_or_default();
+    let exists = first != "nx" && name != "invalid" && !name.ends_with(".invalid");
+    let data = match u16::from_be_bytes([high, low]) {
+        _ if first == "dnstimeout" => return None,
+        _ if !exists => None,
+        TYPE_A => Some(address(&name).octets().to_vec()),
+        // Preference 10, then `mail.` before the name of the question.
+        TYPE_MX if first != "nomx" => Some(b"\x00\x0a\x04mail\xc0\x0c".to_vec()),
+        _ => None,
+    };
+
+    let mut reply = query.get(..2)?.to_vec();
+    reply.extend([0x85, if exists { 0x80 } else { 0x83 }]);
+    reply.extend([0, 1, 0, u8::from(data.is_some()), 0, 0, 0, 0]);
+    reply.extend(question);
+    if let Some(data) = data {
+        reply.extend([0xc0, HEADER_BYTES as u8, high, low, 0, 1, 0, 0, 0, 60]);
+        reply.extend(u16::try_from(data.len()).ok()?.to_be_bytes());
+        reply.extend(data);
+    }
+    Some(reply)
+}
+
+/// Only `localhost` leads anywhere; the others get an address set aside for documentation.
+fn address(name: &str) -> Ipv4Addr {
+    if name == "localhost" { Ipv4Addr::LOCALHOST } else { Ipv4Addr::new(192, 0, 2, 1) }
+}
+
+/// The name asked for, in lower case, and the position behind it.
+fn name(query: &[u8]) -> Option<(String, usize)> {
+    let mut labels = Vec::new();
+    let mut position = HEADER_BYTES;
+    loop {
+        let length = usize::from(*query.get(position)?);
+        position += 1;
+        match length {
+            0 => return Some((labels.join("."), position)),
+            1..=63 => {
+                let label = query.get(position..position + length)?;
+                labels.push(String::from_utf8_lossy(label).to_ascii_lowercase());
+                position += length;
+            }
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TYPE_AAAA: u16 = 28;
+    const NAME_ERROR: u8 = 3;
+
+    fn query(name: &str, kind: u16) -> Vec<u8> {
+        let mut query = vec![7, 8, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in name.split('.') {
+            query.push(u8::try_from(label.len()).unwrap());
+            query.extend(label.as_bytes());
+        }
+        query.push(0);
+        query.extend(kind.to_be_bytes());
+        query.extend([0, 1]);
+        query
+    }
+
+    /// The response code and the number of answers.
+    fn answer(name: &str, kind: u16) -> Option<(u8, u8)> {
+        let reply = reply(&query(name, kind))?;
+        assert_eq!(reply[..2], [7, 8], "the reply has the query's id");
+        Some((reply[3] & 0xf, reply[7]))
+    }
+
+    #[test]
+    fn every_other_name_has_an_address_and_an_mx_record() {
+        assert_eq!(answer("selfhosted.test", TYPE_MX), Some((0, 1)));
+        assert_eq!(answer("SELFHOSTED.test", TYPE_A), Some((0, 1)));
+        assert_eq!(answer("selfhosted.test", TYPE_AAAA), Some((0, 0)));
+    }
+
+    #[test]
+    fn nomx_has_an_address_but_no_mx_record() {
+        assert_eq!(answer("nomx.test", TYPE_MX), Some((0, 0)));
+        assert_eq!(answer("nomx.test", TYPE_A), Some((0, 1)));
+    }
+
+    #[test]
+    fn nx_and_invalid_do_not_exist() {
+        assert_eq!(answer("nx.test", TYPE_MX), Some((NAME_ERROR, 0)));
+        assert_eq!(answer("NX.test", TYPE_A), Some((NAME_ERROR, 0)));
+        assert_eq!(answer("no-such-host.invalid", TYPE_A), Some((NAME_ERROR, 0)));
+    }
+
+    #[test]
+    fn dnstimeout_gets_no_answer() {
+        assert_eq!(answer("dnstimeout.test", TYPE_MX), None);
+    }
+
+    #[test]
+    fn a_name_that_does_not_end_is_no_question() {
+        assert_eq!(reply(&query("a.test", TYPE_A)[..14]), None);
+        assert_eq!(reply(&[0; 3]), None);
+    }
+}
