@@ -116,7 +116,8 @@ impl Dispatcher {
         let received = i64::try_from(devices.len()).unwrap_or(i64::MAX);
         self.count(&recipient, PushCount { received, forwarded: 0 });
         let (fcm, apns) = self.messages(notification, android_devices, apple_devices)?;
-        let held: Vec<DeviceToken> = devices.iter().map(|device| device.token.clone()).collect();
+        let held_token = |device: &Device| (device.provider, device.token.clone());
+        let held: Vec<_> = devices.iter().map(held_token).collect();
         let message_for = |device: Device| {
             let message = match device.provider {
                 Provider::Fcm => fcm.clone(),
@@ -139,7 +140,7 @@ impl Dispatcher {
             // copy of every token named here: look again before naming any.
             _ => match shared.registry.devices_of(&user.0, user.1).await {
                 Ok(devices) => {
-                    let held: Vec<_> = devices.into_iter().map(|device| device.token).collect();
+                    let held: Vec<_> = devices.iter().map(held_token).collect();
                     listed.missing_in(&held)
                 }
                 Err(error) => {

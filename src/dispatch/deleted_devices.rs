@@ -7,6 +7,9 @@ use std::{
 
 use crate::domain::device::{DeviceToken, Provider};
 
+/// A token that we hold, and the push service it is of.
+pub(super) type HeldToken = (Provider, DeviceToken);
+
 /// The tokens a server listed with a notify: its own picture of the user's devices.
 #[derive(Clone, Default)]
 pub struct ListedDevices<'a> {
@@ -42,7 +45,7 @@ impl DeletedDevices {
 
 impl ListedDevices<'_> {
     /// The listed tokens that are not among those held.
-    pub(super) fn missing_in(&self, held: &[DeviceToken]) -> DeletedDevices {
+    pub(super) fn missing_in(&self, held: &[HeldToken]) -> DeletedDevices {
         DeletedDevices {
             android: missing(Provider::Fcm, &self.android, held),
             apple: missing(Provider::Apns, &self.apple, held),
@@ -52,13 +55,14 @@ impl ListedDevices<'_> {
 
 /// Of several spellings of one token that we hold all but the first are missing too: the client has a
 /// row for each, and only one is right.
-fn missing(provider: Provider, listed: &[Cow<'_, str>], held: &[DeviceToken]) -> Vec<String> {
+fn missing(provider: Provider, listed: &[Cow<'_, str>], held: &[HeldToken]) -> Vec<String> {
     let mut missing = BTreeSet::new();
     let mut first_spelling = HashMap::with_capacity(listed.len());
     for spelling in listed {
         let token = DeviceToken::lenient(provider, spelling);
-        let is_held = held.contains(&token);
-        let first = *first_spelling.entry(token).or_insert(spelling);
+        let held_token = (provider, token);
+        let is_held = held.contains(&held_token);
+        let first = *first_spelling.entry(held_token.1).or_insert(spelling);
         if !is_held || first != spelling {
             missing.insert(spelling.to_string());
         }
@@ -75,8 +79,13 @@ mod tests {
             android: android.iter().map(|&token| token.into()).collect(),
             apple: apple.iter().map(|&token| token.into()).collect(),
         };
-        let held: Vec<_> =
-            held.iter().map(|&token| DeviceToken::from_stored(token.to_owned())).collect();
+        let held: Vec<_> = [Provider::Apns, Provider::Fcm]
+            .into_iter()
+            .flat_map(|provider| {
+                held.iter()
+                    .map(move |&token| (provider, DeviceToken::from_stored(token.to_owned())))
+            })
+            .collect();
         listed.missing_in(&held)
     }
 

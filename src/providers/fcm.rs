@@ -81,6 +81,9 @@ impl Fcm {
     /// Sends to one device. An access token that Google does not take is renewed, and the push
     /// repeated, once.
     pub(super) async fn send(&self, device: &Device, message: &FcmMessage) -> Outcome {
+        if message.is_too_large() {
+            return Outcome::Rejected(RejectionReason::Fcm(FcmReason::InvalidArgument));
+        }
         let deadline = Instant::now() + self.attempt_timeout;
         let body = message.body(&device.token);
         let authorization = match self.tokens.current(deadline).await {

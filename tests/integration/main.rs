@@ -1,5 +1,11 @@
-//! Tests of the whole: one binary, so that it is linked once.
+//! Tests of the whole: the real server on real sockets, beside fake push services; one binary, so that it
+//! is linked once.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_input;
+mod chat_server;
+mod conformance;
 mod python_text;
+mod third_party;
+mod world;

@@ -1,5 +1,4 @@
 //! The sandbox against clients that nobody of this project wrote: `aioapns` and `firebase-admin`.
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::{
     env, fs,

@@ -19,7 +19,14 @@ use crate::{
 pub struct FcmMessage {
     /// What stands behind the token.
     shared: Bytes,
+    /// Names and values together.
+    data_bytes: usize,
 }
+
+/// Google takes no more: "Maximum payload for both message types is 4096 bytes"
+/// (<https://firebase.google.com/docs/cloud-messaging/customize-messages/set-message-type>). Names and
+/// values alone are counted here, so nothing is refused that Google would take.
+const MAX_DATA_BYTES: usize = 4096;
 
 /// Why a notification cannot be sent to Android phones.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +87,11 @@ impl FcmMessage {
         Ok(data.finish())
     }
 
+    /// Whether Google would refuse it for its size.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.data_bytes > MAX_DATA_BYTES
+    }
+
     /// The body for one device.
     pub(super) fn body(&self, token: &DeviceToken) -> Body {
         let mut own = Vec::with_capacity(token.expose().len() + 32);
@@ -92,23 +104,23 @@ impl FcmMessage {
 /// The `data` of a message, being written.
 struct Data {
     text: Vec<u8>,
-    is_empty: bool,
+    bytes: usize,
 }
 
 impl Data {
     fn with_priority(priority: &'static str) -> Self {
         let text = format!(",\"android\":{{\"priority\":\"{priority}\"}},\"data\":{{");
-        Self { text: text.into_bytes(), is_empty: true }
+        Self { text: text.into_bytes(), bytes: 0 }
     }
 
     fn add(&mut self, name: &str, value: &str) {
         if is_reserved(name) {
             return;
         }
-        if !self.is_empty {
+        if !self.text.ends_with(b"{") {
             self.text.push(b',');
         }
-        self.is_empty = false;
+        self.bytes += name.len() + value.len();
         write_text(&mut self.text, name);
         self.text.push(b':');
         write_text(&mut self.text, value);
@@ -116,7 +128,7 @@ impl Data {
 
     fn finish(mut self) -> FcmMessage {
         self.text.extend_from_slice(b"}}}");
-        FcmMessage { shared: self.text.into() }
+        FcmMessage { shared: self.text.into(), data_bytes: self.bytes }
     }
 }
 
