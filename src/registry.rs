@@ -6,6 +6,7 @@
 //! and written in batches; what a client was told is stored is stored before it is told.
 
 mod audit_log;
+mod cache;
 mod devices;
 mod open;
 mod pending;
@@ -14,13 +15,14 @@ mod remote_servers;
 
 use std::{sync::Arc, time::Duration};
 
-use moka::sync::Cache;
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr};
 use uuid::Uuid;
+
+use cache::Kept;
 
 use crate::{
     clock::Clock,
-    domain::{remote_realm::RemoteRealm, remote_server::RemoteServer},
+    domain::{device::Device, remote_realm::RemoteRealm, remote_server::RemoteServer},
     metrics::Metrics,
 };
 
@@ -30,11 +32,19 @@ pub use pending::PushCount;
 pub use remote_realms::SynchronisationError;
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 
-/// How long a look-up may be answered from memory.
+/// How long an answer may be given from memory after another process changed what is true.
 const CACHE_LIFE: Duration = Duration::from_secs(1);
 
-/// Servers, and realms, in memory at once; about 400 bytes each.
-const CACHE_ENTRIES: u64 = 50_000;
+/// The same for devices on SQLite, whose file no other process changes while the bouncer serves.
+const SQLITE_DEVICES_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Memory for servers, for realms, and for devices, in bytes.
+const SERVERS_BYTES: u64 = 8 * 1024 * 1024;
+const REALMS_BYTES: u64 = 8 * 1024 * 1024;
+const DEVICES_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What an entry needs besides its value: key, links, counters.
+const ENTRY_BYTES: u32 = 200;
 
 /// The database could not do what was asked of it; the caller may try again later.
 #[derive(Debug, thiserror::Error)]
@@ -59,27 +69,29 @@ struct Inner {
     database: DatabaseConnection,
     clock: Clock,
     metrics: Arc<Metrics>,
-    servers: Cache<Uuid, Arc<RemoteServer>>,
+    servers: Kept<Uuid, Arc<RemoteServer>>,
     /// Realms that nobody registered are remembered too: old servers never register theirs.
-    realms: Cache<Uuid, Option<Arc<RemoteRealm>>>,
+    realms: Kept<Uuid, Option<Arc<RemoteRealm>>>,
+    devices: Kept<devices::Owner, Arc<[Device]>>,
     pending: pending::Pending,
 }
 
 impl Registry {
     fn new(database: DatabaseConnection, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let devices_life = match database.get_database_backend() {
+            DbBackend::Sqlite => SQLITE_DEVICES_LIFE,
+            _ => CACHE_LIFE,
+        };
         Self {
             inner: Arc::new(Inner {
                 database,
                 clock,
                 metrics,
-                servers: Cache::builder()
-                    .max_capacity(CACHE_ENTRIES)
-                    .time_to_live(CACHE_LIFE)
-                    .build(),
-                realms: Cache::builder()
-                    .max_capacity(CACHE_ENTRIES)
-                    .time_to_live(CACHE_LIFE)
-                    .build(),
+                servers: Kept::new(SERVERS_BYTES, CACHE_LIFE, |_, _| ENTRY_BYTES + 200),
+                realms: Kept::new(REALMS_BYTES, CACHE_LIFE, |_, _| ENTRY_BYTES),
+                devices: Kept::new(DEVICES_BYTES, devices_life, |_, devices| {
+                    ENTRY_BYTES + devices::weight(devices)
+                }),
                 pending: pending::Pending::default(),
             }),
         }

@@ -4,23 +4,21 @@ use std::panic;
 
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::config::LogConfig;
-
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 #[error("`log.level`: {0}")]
 pub struct LogError(#[from] tracing_subscriber::filter::ParseError);
 
-/// Begins to log on standard error.
+/// Begins to log on standard error; `RUST_LOG` wins over `level`.
 ///
 /// # Errors
 ///
 /// When the level is none.
-pub fn start(config: &LogConfig) -> Result<(), LogError> {
-    let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| config.level.clone());
+pub fn start(level: &str, is_json: bool) -> Result<(), LogError> {
+    let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
     let filter = EnvFilter::try_new(directives)?;
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if config.format.is_json() {
+    if is_json {
         builder.json().flatten_event(true).init();
     } else {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

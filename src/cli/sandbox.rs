@@ -36,8 +36,8 @@ pub(super) struct Arguments {
 const LOG_LEVEL: &str = "error";
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let log = crate::config::LogConfig { level: LOG_LEVEL.to_owned(), ..Default::default() };
-    telemetry::start(&log).map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
+    telemetry::start(LOG_LEVEL, false)
+        .map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -9,6 +9,7 @@ use crate::{
     app::BuildError,
     clock::Clock,
     config::Config,
+    listener::ListenError,
     registry::OpenError,
     server::{Server, StartError},
     telemetry,
@@ -24,7 +25,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let config = Config::read(&arguments.config)
         .map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
-    telemetry::start(&config.log).map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
+    telemetry::start(&config.log.level, config.log.format.is_json())
+        .map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
     telemetry::quiet_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -60,12 +62,15 @@ async fn serve(config: Config) -> CommandResult {
 fn code(error: &StartError) -> u8 {
     match error {
         StartError::Build(BuildError::Registry(OpenError::Outdated(_))) => exit::TRY_LATER,
-        StartError::Build(BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. }))
-        | StartError::Build(BuildError::Providers(_) | BuildError::Names(_)) => exit::CONFIGURATION,
+        StartError::Build(
+            BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. })
+            | BuildError::Providers(_)
+            | BuildError::Names(_),
+        )
+        | StartError::Listen(ListenError::Tls(_)) => exit::CONFIGURATION,
         StartError::Build(BuildError::Registry(OpenError::Connect(_) | OpenError::Migrate(_))) => {
             exit::UNAVAILABLE
         }
-        StartError::Listen(crate::listener::ListenError::Tls(_)) => exit::CONFIGURATION,
-        StartError::Listen(crate::listener::ListenError::Bind { .. }) => exit::UNAVAILABLE,
+        StartError::Listen(ListenError::Bind { .. }) => exit::UNAVAILABLE,
     }
 }

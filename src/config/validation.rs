@@ -91,7 +91,7 @@ fn apns(apps: &BTreeMap<String, ApnsAppConfig>, problems: &mut Vec<String>) {
                 problems.push(format!("`apns.{name}` has both `key_file` and `cert_file`"));
             }
             (None, None) => {
-                problems.push(format!("`apns.{name}` has neither `key_file` nor `cert_file`"))
+                problems.push(format!("`apns.{name}` has neither `key_file` nor `cert_file`"));
             }
             (Some(_), None) => {
                 for (key, value) in [("key_id", &app.key_id), ("team_id", &app.team_id)] {

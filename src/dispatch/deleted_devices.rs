@@ -82,8 +82,7 @@ mod tests {
         let held: Vec<_> = [Provider::Apns, Provider::Fcm]
             .into_iter()
             .flat_map(|provider| {
-                held.iter()
-                    .map(move |&token| (provider, DeviceToken::from_stored(token.to_owned())))
+                held.iter().map(move |&token| (provider, DeviceToken::from_stored(token)))
             })
             .collect();
         listed.missing_in(&held)

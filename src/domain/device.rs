@@ -102,7 +102,7 @@ impl DeviceToken {
 
     /// A token that was checked before it was stored.
     #[must_use]
-    pub fn from_stored(text: String) -> Self {
+    pub fn from_stored(text: &str) -> Self {
         Self(text.into())
     }
 
@@ -123,7 +123,7 @@ impl DeviceToken {
     /// What Python's `bytes.fromhex` reads: pairs of digits in either case, blanks between pairs.
     fn normalised(text: &str) -> Option<Self> {
         if !text.is_empty()
-            && text.len() % 2 == 0
+            && text.len().is_multiple_of(2)
             && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         {
             return Some(Self(text.into()));

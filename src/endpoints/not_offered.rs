@@ -11,7 +11,6 @@ use crate::{
 pub const ENDPOINT: Endpoint = Endpoint::post(&[]);
 
 /// 404, as a bouncer answers that does not know the path; chat servers cope with that.
-#[expect(clippy::unused_async, reason = "every endpoint has this form")]
 pub async fn handle(_request: AuthenticatedRequest, _app: Arc<App>) -> Result<Success, ApiError> {
     Err(ApiError::NotOffered)
 }

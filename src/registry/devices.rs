@@ -1,23 +1,29 @@
 //! Devices that receive notifications in the clear.
 
+mod owner;
+mod reading;
+
 use entities::{
     devices,
     redacted::{RedactedBytes, RedactedText},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, TransactionTrait as _, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
+    TransactionTrait as _, sea_query::OnConflict,
 };
 
 use super::{Registry, RegistryError};
 use crate::{
     clock::Timestamp,
     domain::{
-        device::{AppId, Device, DeviceToken, NewDevice, Provider},
+        device::{DeviceToken, NewDevice, Provider},
         remote_server::RemoteServer,
         user::User,
     },
 };
+
+pub(super) use owner::Owner;
+pub(super) use reading::weight;
 
 impl Registry {
     /// Stores a device of a user; one that is known is refreshed: its app, its realm, its time.
@@ -74,7 +80,10 @@ impl Registry {
             insert.exec_without_returning(&transaction).await?;
             transaction.commit().await
         };
-        self.noted(stored.await)
+        let stored = stored.await;
+        // Also after a failure: it may have been stored, and only the answer lost.
+        self.forget(server, user);
+        self.noted(stored)
     }
 
     /// Removes the row of a token under a user's number; what registering with a UUID too does first.
@@ -94,25 +103,8 @@ impl Registry {
             .filter(devices::Column::UserId.eq(user_id))
             .exec(&self.inner.database)
             .await;
+        self.forget(server, User::Id(user_id));
         self.noted(removed).map(|_| ())
-    }
-
-    /// All devices of a user, in the order they were registered in.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn devices_of(
-        &self,
-        server: &RemoteServer,
-        user: User,
-    ) -> Result<Vec<Device>, RegistryError> {
-        let found = devices::Entity::find()
-            .filter(of_user(server, user))
-            .order_by_asc(devices::Column::Id)
-            .all(&self.inner.database)
-            .await;
-        self.noted(found).map(|rows| rows.into_iter().filter_map(device).collect())
     }
 
     /// Removes one device of a user; whether there was one.
@@ -132,6 +124,7 @@ impl Registry {
             .filter(of_token(server, provider, token))
             .exec(&self.inner.database)
             .await;
+        self.forget(server, user);
         self.noted(removed).map(|result| result.rows_affected > 0)
     }
 
@@ -149,6 +142,7 @@ impl Registry {
             .filter(of_user(server, user))
             .exec(&self.inner.database)
             .await;
+        self.forget(server, user);
         self.noted(removed).map(|result| result.rows_affected)
     }
 
@@ -160,9 +154,10 @@ impl Registry {
     pub async fn remove_rows(&self, ids: &[i64]) -> Result<(), RegistryError> {
         let removed = devices::Entity::delete_many()
             .filter(devices::Column::Id.is_in(ids.iter().copied()))
-            .exec(&self.inner.database)
+            .exec_with_returning(&self.inner.database)
             .await;
-        self.noted(removed).map(|_| ())
+        self.forget_rows(&self.noted(removed)?);
+        Ok(())
     }
 
     /// Removes a token that its provider declared dead, for every user of every server that registered
@@ -181,9 +176,9 @@ impl Registry {
             .filter(devices::Column::TokenDigest.eq(digest(token)))
             .filter(devices::Column::Kind.eq(provider.token_kind()))
             .filter(devices::Column::RegisteredAt.lte(since.unix_millis()))
-            .exec(&self.inner.database)
+            .exec_with_returning(&self.inner.database)
             .await;
-        self.noted(removed).map(|result| result.rows_affected)
+        Ok(self.forget_rows(&self.noted(removed)?))
     }
 
     /// Notes the realm of devices that were registered before it was known.
@@ -192,16 +187,17 @@ impl Registry {
     ///
     /// When the database fails.
     pub async fn set_realm(&self, ids: &[i64], remote_realm_id: i64) -> Result<(), RegistryError> {
-        let changed: Result<_, DbErr> = devices::Entity::update_many()
+        let changed = devices::Entity::update_many()
             .set(devices::ActiveModel {
                 remote_realm_id: Set(Some(remote_realm_id)),
                 ..Default::default()
             })
             .filter(devices::Column::Id.is_in(ids.iter().copied()))
             .filter(devices::Column::RemoteRealmId.is_null())
-            .exec(&self.inner.database)
+            .exec_with_returning(&self.inner.database)
             .await;
-        self.noted(changed).map(|_| ())
+        self.forget_rows(&self.noted(changed)?);
+        Ok(())
     }
 }
 
@@ -225,17 +221,4 @@ fn of_token(server: &RemoteServer, provider: Provider, token: &DeviceToken) -> C
 
 fn digest(token: &DeviceToken) -> RedactedBytes {
     RedactedBytes(token.digest().to_vec())
-}
-
-/// A row of another kind than the two was not written by us and is left alone.
-fn device(row: devices::Model) -> Option<Device> {
-    Some(Device {
-        id: row.id,
-        provider: Provider::from_token_kind(row.kind.into())?,
-        token: DeviceToken::from_stored(row.token.0),
-        app_id: row.ios_app_id.as_deref().and_then(AppId::parse),
-        user_uuid: row.user_uuid,
-        remote_realm_id: row.remote_realm_id,
-        registered_at: Timestamp::from_unix_millis(row.registered_at),
-    })
 }

@@ -51,6 +51,7 @@ impl Registry {
         if let Some(known) = self.inner.realms.get(&uuid) {
             return Ok(known);
         }
+        let asked = self.inner.realms.ask(&uuid);
         let found = remote_realms::Entity::find()
             .filter(remote_realms::Column::Uuid.eq(uuid))
             .one(&self.inner.database)
@@ -58,7 +59,7 @@ impl Registry {
         let found = self.noted(found)?.map(|row| {
             Arc::new(RemoteRealm { id: row.id, server_id: row.server_id, uuid: row.uuid })
         });
-        self.inner.realms.insert(uuid, found.clone());
+        self.inner.realms.keep(asked, uuid, found.clone());
         Ok(found)
     }
 

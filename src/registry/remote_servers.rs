@@ -61,9 +61,10 @@ impl Registry {
         if let Some(server) = self.inner.servers.get(&uuid) {
             return Ok(Some(server));
         }
+        let asked = self.inner.servers.ask(&uuid);
         let found = self.find_server_now(uuid).await?.map(Arc::new);
         if let Some(server) = &found {
-            self.inner.servers.insert(uuid, Arc::clone(server));
+            self.inner.servers.keep(asked, uuid, Arc::clone(server));
         }
         Ok(found)
     }

@@ -94,7 +94,7 @@ impl Stage<'_> {
         let fcm = self.surroundings.fcm.requests();
         let payload = |body: &[u8]| serde_json::from_slice(body).unwrap_or_default();
         let iphone = apns[self.apns_seen..].iter().map(|request| iphone(payload(&request.body)));
-        let android = fcm[self.fcm_seen..].iter().map(|request| android(payload(&request.body)));
+        let android = fcm[self.fcm_seen..].iter().map(|request| android(&payload(&request.body)));
         let received = iphone.chain(android).collect();
         (self.apns_seen, self.fcm_seen) = (apns.len(), fcm.len());
         received
@@ -119,7 +119,7 @@ fn iphone(payload: Value) -> Received {
     Received { phone: "iPhone", event, text, payload }
 }
 
-fn android(body: Value) -> Received {
+fn android(body: &Value) -> Received {
     let data = &body["message"]["data"];
     let event = word(&data["event"]).to_owned();
     let text = match event.as_str() {

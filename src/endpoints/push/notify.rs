@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::identity;
 use crate::{
     app::App,
+    clock::Timestamp,
     dispatch::{ListedDevices, Recipient, Summary},
     domain::{notification::Notification, remote_server::RemoteServer, user::User},
     entitlement::Entitlement,
@@ -85,7 +86,7 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
         .await?;
     let realm = is_known_realm.then(|| RealmStatus {
         can_push: entitlement.can_push,
-        expected_end_timestamp: entitlement.expected_end.map(|end| end.unix_seconds()),
+        expected_end_timestamp: entitlement.expected_end.map(Timestamp::unix_seconds),
     });
     Ok(Success::with(&NotifyResponse::new(summary, realm)))
 }

@@ -183,7 +183,7 @@ mod tests {
         let (payload, options) = (to_raw_value(payload).unwrap(), to_raw_value(options).unwrap());
         let message = FcmMessage::legacy(&payload, &options).map_err(|error| error.to_string())?;
         Ok(message.map(|message| {
-            let body = message.body(&DeviceToken::from_stored("t\"1".to_owned()));
+            let body = message.body(&DeviceToken::from_stored("t\"1"));
             serde_json::from_slice(&[body.own, body.shared].concat()).unwrap()
         }))
     }
