@@ -6,6 +6,8 @@
 mod bad_input;
 mod chat_server;
 mod conformance;
+mod push;
 mod python_text;
+mod server;
 mod third_party;
 mod world;

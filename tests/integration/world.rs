@@ -1,6 +1,6 @@
 //! The world one test runs in: an authority, fake push services, names, and the server itself.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use push_bouncer::{
     clock::Clock,
@@ -10,78 +10,62 @@ use push_bouncer::{
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use serde::Deserialize;
-use serde_json::Value;
+use sea_orm::{Database, DatabaseConnection};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+pub(crate) use chat_server::{ChatServer, Registered};
 pub(crate) use client::{Answer, Client};
+use database::TestDatabase;
 use dns::FakeDns;
+pub(crate) use people::{IAGO, Phone, User, message, to};
+pub(crate) use pushes::{Kind, LogPosition, Push};
+pub(crate) use waiting::until;
 
+mod chat_server;
 mod client;
 mod database;
 mod dns;
+mod operator;
+mod people;
+mod pushes;
+mod waiting;
 
 /// The app ids the fake Apple key may send to.
-const TOPICS: [&str; 2] = ["org.zulip.Zulip", "org.zulip.Other"];
+pub(crate) const TOPICS: [&str; 2] = ["org.zulip.Zulip", "org.zulip.Other"];
 
 /// How long one connection may take to be there; far above what loopback needs.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// A running server and everything it talks to.
-pub(crate) struct World {
+/// Everything a server needs around it, before there is one.
+pub(crate) struct Stage {
     /// The time of the server and of the fakes.
     pub(crate) clock: Clock,
-    /// The fake push services and the files the server was made with.
+    /// The fake push services and the files the server is made with.
     pub(crate) surroundings: Surroundings,
-    server: Server,
     tls: Arc<ClientConfig>,
+    database: TestDatabase,
     _dns: FakeDns,
 }
 
-/// Which push service a push went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
-    /// Apple's.
-    Apns,
-    /// Google's.
-    Fcm,
+/// A running server and everything it talks to.
+pub(crate) struct World {
+    stage: Stage,
+    server: Server,
 }
 
-/// One request that reached a fake push service, as far as tests look at it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Push {
-    /// The service.
-    pub(crate) kind: Kind,
-    /// The device's token.
-    pub(crate) token: String,
-    /// `apns-topic`; none for FCM.
-    pub(crate) topic: Option<String>,
-    /// Whether `apns-expiration` was there.
-    pub(crate) expires: bool,
-    /// The body.
-    pub(crate) body: Value,
-}
-
-/// How much of the fakes' logs was read already.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LogPosition {
-    apns: usize,
-    fcm: usize,
-}
-
-impl World {
-    /// Starts everything on loopback, with an empty database and `settings` (TOML lines with dotted
-    /// keys) added to the least configuration that works.
+impl Stage {
+    /// Starts all but the server on loopback, with an empty database and `settings` (TOML lines with
+    /// dotted keys) added to the least configuration that works.
     ///
     /// The database is a SQLite file, or a new one on the PostgreSQL server that
     /// `PUSH_BOUNCER_TEST_DATABASE_URL` names.
-    pub(crate) async fn start(settings: &str) -> Self {
+    pub(crate) async fn set(settings: &str) -> Self {
         let clock = Clock::default();
         let dns = FakeDns::start().await;
+        let database = TestDatabase::create().await;
         let options = SurroundingsOptions {
-            database_url: database::empty().await,
+            database_url: database.url().map(str::to_owned),
             topics: TOPICS.map(str::to_owned).to_vec(),
             project: "zulip-ref".to_owned(),
             settings: format!("dns.servers = [\"{}\"]\n{settings}", dns.address()),
@@ -89,15 +73,15 @@ impl World {
         };
         let surroundings =
             Surroundings::start(options, clock.clone()).await.expect("the push services start");
-        let config = Config::parse(surroundings.config()).expect("the test configuration is valid");
-        let server = Server::bind(config, clock.clone()).await.expect("the server starts");
         let tls = trusting(&surroundings.authority().certificate_pem());
-        Self { clock, surroundings, server, tls, _dns: dns }
+        Self { clock, surroundings, tls, database, _dns: dns }
     }
 
-    /// Where remote servers reach the server.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.server.public_address()
+    /// Starts a server with this configuration, which is that of the surroundings or made of it.
+    pub(crate) async fn serve(self, config: &str) -> World {
+        let config = Config::parse(config).expect("the test configuration is valid");
+        let server = Server::bind(config, self.clock.clone()).await.expect("the server starts");
+        World { stage: self, server }
     }
 
     /// The file with the certificate a client has to trust.
@@ -105,9 +89,62 @@ impl World {
         self.surroundings.authority_file()
     }
 
+    /// A client of the server at `address`, with a connection of its own.
+    pub(crate) fn client_of(&self, address: SocketAddr) -> Client {
+        Client::new(address, Arc::clone(&self.tls))
+    }
+
+    /// A chat server that has not registered with the server at `address` yet.
+    pub(crate) fn chat_server_of(&self, address: SocketAddr, hostname: &str) -> ChatServer {
+        ChatServer::new(address, self.surroundings.authority(), hostname)
+    }
+
+    /// A connection of its own to the server's database.
+    pub(crate) async fn database(&self) -> DatabaseConnection {
+        let config = Config::parse(self.surroundings.config()).expect("it was valid before");
+        let url = config.database.url.expect("the surroundings name a database");
+        Database::connect(url).await.expect("the database answers")
+    }
+
+    /// Takes the database away, if it is not a file.
+    pub(crate) async fn drop_database(&self) {
+        self.database.remove().await;
+    }
+}
+
+impl World {
+    /// A stage with these settings, and a server on it.
+    pub(crate) async fn start(settings: &str) -> Self {
+        let stage = Stage::set(settings).await;
+        let config = stage.surroundings.config().to_owned();
+        stage.serve(&config).await
+    }
+
+    /// Where remote servers reach the server.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.public_address()
+    }
+
+    /// Where the operator's tools reach the server.
+    pub(crate) fn operator_address(&self) -> SocketAddr {
+        self.server.operator_address().expect("the surroundings name an operator's address")
+    }
+
     /// A client with a connection of its own.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.address(), Arc::clone(&self.tls))
+        self.client_of(self.address())
+    }
+
+    /// A chat server that has not registered yet.
+    pub(crate) fn new_chat_server(&self, hostname: &str) -> ChatServer {
+        self.chat_server_of(self.address(), hostname)
+    }
+
+    /// A chat server that has registered.
+    pub(crate) async fn chat_server(&self, hostname: &str) -> ChatServer {
+        let server = self.new_chat_server(hostname);
+        assert_eq!(server.register().await, Registered::Created);
+        server
     }
 
     /// A bare TLS connection; `protocols` are offered by ALPN.
@@ -117,36 +154,18 @@ impl World {
         connect(self.address(), Arc::new(tls)).await.expect("a TLS connection can be made")
     }
 
-    /// What the push services received from `position` on; moves `position` behind it.
-    pub(crate) fn pushes_since(&self, position: &mut LogPosition) -> Vec<Push> {
-        let apns = self.surroundings.apns.requests();
-        let fcm = self.surroundings.fcm.requests();
-        let mut pushes = Vec::new();
-        for request in apns.get(position.apns..).unwrap_or_default() {
-            pushes.push(Push {
-                kind: Kind::Apns,
-                token: request.token().to_owned(),
-                topic: request.header("apns-topic").map(str::to_owned),
-                expires: request.header("apns-expiration").is_some(),
-                body: json(&request.body),
-            });
-        }
-        for request in fcm.get(position.fcm..).unwrap_or_default() {
-            pushes.push(Push {
-                kind: Kind::Fcm,
-                token: request.token.clone(),
-                topic: None,
-                expires: false,
-                body: json(&request.body),
-            });
-        }
-        *position = LogPosition { apns: apns.len(), fcm: fcm.len() };
-        pushes
-    }
-
-    /// Ends the server gracefully.
+    /// Ends the server gracefully, and takes away its database.
     pub(crate) async fn shutdown(self) {
         self.server.shutdown().await;
+        self.stage.drop_database().await;
+    }
+}
+
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
     }
 }
 
@@ -175,8 +194,4 @@ fn trusting(authority: &str) -> Arc<ClientConfig> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Arc::new(config)
-}
-
-fn json(body: &[u8]) -> Value {
-    serde_json::from_slice(body).expect("a push has a JSON body")
 }

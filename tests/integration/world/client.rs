@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt as _, Full};
@@ -50,6 +51,17 @@ impl Client {
                 Err(format!("no answer: {elapsed}"))
             }
         }
+    }
+
+    /// Asks for the status of the statistics with these credentials: the simplest request of a
+    /// registered server.
+    pub(crate) async fn status_as(&mut self, id: &str, key: &str) -> Answer {
+        let credentials = BASE64_STANDARD.encode(format!("{id}:{key}"));
+        let request = Request::get("/api/v1/remotes/server/analytics/status")
+            .header(header::AUTHORIZATION, format!("Basic {credentials}"))
+            .body(Bytes::new())
+            .expect("base64 can stand in a header");
+        self.send(request).await.expect("the bouncer answers")
     }
 
     async fn exchange(&mut self, request: Request<Bytes>) -> Result<Answer, String> {

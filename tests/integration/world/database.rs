@@ -5,22 +5,44 @@ use sea_orm::{ConnectionTrait as _, Database};
 /// A PostgreSQL server on which databases may be made, for example `postgres://postgres@127.0.0.1/postgres`.
 const VARIABLE: &str = "PUSH_BOUNCER_TEST_DATABASE_URL";
 
-/// The URL of a new, empty database on the PostgreSQL server of the environment; `None` without one:
-/// then the test has a SQLite file.
-///
-/// Databases are dropped by whoever owns the server; a test that fails leaves its own to be looked at.
-pub(crate) async fn empty() -> Option<String> {
-    let server = std::env::var(VARIABLE).ok()?;
-    let name =
-        format!("push_bouncer_{}", uuid::Builder::from_random_bytes(random()).into_uuid().simple());
-    let connection = Database::connect(&server).await.expect("the PostgreSQL server answers");
-    let statement = format!("CREATE DATABASE {name}");
-    connection.execute_unprepared(&statement).await.expect("a database can be made");
-    connection.close().await.expect("the connection can be closed");
-    let (base, _) = server.rsplit_once('/').expect("the URL ends in the name of a database");
-    Some(format!("{base}/{name}"))
+/// A new, empty database on the PostgreSQL server of the environment, or nothing without one: then the
+/// test has a SQLite file.
+pub(crate) struct TestDatabase(Option<OnServer>);
+
+struct OnServer {
+    server: String,
+    name: String,
+    url: String,
 }
 
-fn random() -> [u8; 16] {
-    push_bouncer::random::Random::default().bytes()
+impl TestDatabase {
+    /// Makes it.
+    pub(crate) async fn create() -> Self {
+        let Ok(server) = std::env::var(VARIABLE) else { return Self(None) };
+        let id = push_bouncer::random::Random::default().uuid().simple();
+        let name = format!("push_bouncer_{id}");
+        execute(&server, &format!("CREATE DATABASE {name}")).await;
+        let (base, _) = server.rsplit_once('/').expect("the URL ends in the name of a database");
+        let url = format!("{base}/{name}");
+        Self(Some(OnServer { server, name, url }))
+    }
+
+    /// Its URL; none without a PostgreSQL server.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.0.as_ref().map(|database| database.url.as_str())
+    }
+
+    /// Takes it away under everybody who uses it. A test that fails does not come here, and leaves its
+    /// database to be looked at.
+    pub(crate) async fn remove(&self) {
+        if let Self(Some(OnServer { server, name, .. })) = self {
+            execute(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+async fn execute(server: &str, statement: &str) {
+    let connection = Database::connect(server).await.expect("the PostgreSQL server answers");
+    connection.execute_unprepared(statement).await.expect("the server does as it is told");
+    connection.close().await.expect("the connection can be closed");
 }

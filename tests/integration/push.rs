@@ -1,0 +1,7 @@
+//! `push/…`: devices, and notifications to them.
+
+mod notify;
+mod register;
+mod test_notification;
+mod unregister;
+mod unregister_all;

@@ -1,0 +1,3 @@
+//! `server/…`: registrations.
+
+mod register;

@@ -1,0 +1,142 @@
+//! A self-hosted chat server with what it does most.
+
+use std::{net::SocketAddr, ops::Deref};
+
+use push_bouncer::sandbox::{
+    authority::Authority,
+    remote_server::{RemoteServer, Reply},
+};
+use serde_json::{Value, json};
+
+use super::{Phone, User};
+
+/// A chat server that uses the bouncer.
+pub(crate) struct ChatServer(RemoteServer);
+
+/// What became of a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Registered {
+    /// A new server.
+    Created,
+    /// A known one.
+    Updated,
+    /// Neither: the status and the code.
+    Refused(u16, String),
+}
+
+impl ChatServer {
+    /// A server with new credentials that has not registered yet.
+    pub(super) fn new(bouncer: SocketAddr, authority: &Authority, hostname: &str) -> Self {
+        let server = RemoteServer::new(bouncer, authority, hostname);
+        Self(server.expect("the authority can be trusted"))
+    }
+
+    /// Registers, or changes what is registered.
+    pub(crate) async fn register(&self) -> Registered {
+        self.register_with(&[]).await
+    }
+
+    /// The same with other values than its own, or more of them.
+    pub(crate) async fn register_with(&self, others: &[(&str, &str)]) -> Registered {
+        let own = [
+            ("zulip_org_id", self.org_id.as_str()),
+            ("zulip_org_key", &self.org_key),
+            ("hostname", &self.hostname),
+            ("contact_email", "admin@selfhosted.test"),
+        ];
+        // Of a field that is there twice the last counts.
+        let fields: Vec<_> = own.iter().chain(others).copied().collect();
+        let reply = self.0.post_form("server/register", &fields).await;
+        Registered::read(&reply.expect("the bouncer answers"))
+    }
+
+    /// Sends a form.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, String)]) -> Reply {
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.0.post_form(path, &fields).await.expect("the bouncer answers")
+    }
+
+    /// Sends JSON.
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> Reply {
+        self.0.post_json(path, body).await.expect("the bouncer answers")
+    }
+
+    /// Sends a form about a user's phone, and whatever else; gives the status and the whole answer.
+    pub(crate) async fn about_phone(
+        &self,
+        path: &str,
+        user: User,
+        phone: &Phone,
+        more: &[(&'static str, &str)],
+    ) -> (u16, Value) {
+        let mut fields = [user.fields(), phone.fields()].concat();
+        fields.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let reply = self.form(path, &fields).await;
+        (reply.status.as_u16(), reply.json)
+    }
+
+    /// Registers a user's phone.
+    pub(crate) async fn register_phone(&self, user: User, phone: &Phone) {
+        let app_id = [("ios_app_id", phone.app_id)];
+        let answer = self.about_phone("push/register", user, phone, &app_id).await;
+        assert_eq!(answer.0, 200, "{answer:?}");
+    }
+
+    /// Sends a notification, which is taken; gives the answer.
+    pub(crate) async fn notify(&self, body: &Value) -> Value {
+        let reply = self.json("push/notify", body).await;
+        assert_eq!(reply.status, 200, "{}", reply.json);
+        reply.json
+    }
+
+    /// How many Android and Apple phones of a user the bouncer has; found out without a push.
+    pub(crate) async fn phones_of(&self, user: User) -> (u64, u64) {
+        totals(&self.notify(&super::to(user, json!({}))).await)
+    }
+
+    /// Makes this one realm known.
+    pub(crate) async fn upload_realm(&self, uuid: &str) {
+        let realm = json!({
+            "id": 2, "uuid": uuid, "uuid_owner_secret": "secret", "host": self.hostname,
+            "url": format!("https://{}", self.hostname), "name": "Realm", "org_type": 10,
+            "date_created": 1_700_000_000.5, "deactivated": false,
+            "authentication_methods": {"Email": true}, "is_system_bot_realm": false,
+        });
+        let fields = [
+            ("realm_counts", "[]".to_owned()),
+            ("installation_counts", "[]".to_owned()),
+            ("realms", json!([realm]).to_string()),
+        ];
+        let reply = self.form("server/analytics", &fields).await;
+        assert_eq!(reply.status, 200, "{}", reply.json);
+    }
+}
+
+impl Registered {
+    /// What an answer says.
+    pub(crate) fn read(reply: &Reply) -> Self {
+        match reply.json["created"].as_bool() {
+            Some(true) => Self::Created,
+            Some(false) => Self::Updated,
+            None => Self::Refused(
+                reply.status.as_u16(),
+                reply.json["code"].as_str().unwrap_or_default().to_owned(),
+            ),
+        }
+    }
+}
+
+impl Deref for ChatServer {
+    type Target = RemoteServer;
+
+    fn deref(&self) -> &RemoteServer {
+        &self.0
+    }
+}
+
+/// The totals of an answer: Android and Apple.
+fn totals(answer: &Value) -> (u64, u64) {
+    let total = |name: &str| answer[name].as_u64().expect("a total is a number");
+    (total("total_android_devices"), total("total_apple_devices"))
+}
