@@ -6,8 +6,12 @@
 mod bad_input;
 mod chat_server;
 mod conformance;
+mod credentials;
+mod http2;
+mod operator;
 mod push;
 mod python_text;
+mod rate_limit;
 mod server;
 mod third_party;
 mod world;
