@@ -13,5 +13,6 @@ mod push;
 mod python_text;
 mod rate_limit;
 mod server;
+mod shutdown;
 mod third_party;
 mod world;

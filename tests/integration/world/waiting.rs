@@ -10,7 +10,7 @@ const HAPPENS_WITHIN: Duration = Duration::from_secs(15);
 const ASKED_EVERY: Duration = Duration::from_millis(5);
 
 /// Asks until there is an answer; `event` is what a failure is called.
-pub(crate) async fn until<T>(event: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn until<T>(event: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {
