@@ -1,0 +1,179 @@
+//! The schema: it can be made, taken back and made again, and has what the entities name.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use entities::{audit_log, devices, push_counts, remote_realms, remote_servers};
+use migrations::{Migrator, MigratorTrait as _};
+use push_bouncer::{
+    clock::Clock, config::DatabaseConfig, metrics::Metrics, random::Random, registry::Registry,
+};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, EntityTrait,
+    Statement,
+};
+use tempfile::TempDir;
+
+use database::TestDatabase;
+
+#[path = "integration/world/database.rs"]
+mod database;
+
+/// A database with nothing in it: a SQLite file, or one on the PostgreSQL server of the environment.
+struct Empty {
+    url: String,
+    database: TestDatabase,
+    _directory: TempDir,
+}
+
+impl Empty {
+    async fn create() -> Self {
+        let database = TestDatabase::create().await;
+        let directory = TempDir::new().unwrap();
+        let file = format!("sqlite://{}?mode=rwc", directory.path().join("x.sqlite").display());
+        let url = database.url().map_or(file, str::to_owned);
+        Self { url, database, _directory: directory }
+    }
+
+    async fn connect(&self) -> DatabaseConnection {
+        Database::connect(&self.url).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_schema_goes_up_down_to_nothing_and_up_again() {
+    let empty = Empty::create().await;
+    let connection = empty.connect().await;
+    assert_eq!(schema(&connection).await, Vec::<String>::new());
+
+    Migrator::up(&connection, None).await.unwrap();
+    let first = schema(&connection).await;
+    assert!(first.len() > 40, "{first:#?}");
+    Migrator::down(&connection, None).await.unwrap();
+    assert_eq!(schema(&connection).await, Vec::<String>::new(), "nothing is left behind");
+    Migrator::up(&connection, None).await.unwrap();
+    assert_eq!(schema(&connection).await, first);
+
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
+
+#[tokio::test]
+async fn each_migration_can_be_taken_back_and_made_again() {
+    let empty = Empty::create().await;
+    let connection = empty.connect().await;
+    for migration in Migrator::migrations() {
+        let before = schema(&connection).await;
+        Migrator::up(&connection, Some(1)).await.unwrap();
+        let after = schema(&connection).await;
+        assert_ne!(before, after, "{} changes something", migration.name());
+        Migrator::down(&connection, Some(1)).await.unwrap();
+        assert_eq!(schema(&connection).await, before, "{} is taken back", migration.name());
+        Migrator::up(&connection, Some(1)).await.unwrap();
+        assert_eq!(schema(&connection).await, after);
+    }
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
+
+#[tokio::test]
+async fn the_schema_has_every_column_the_entities_name() {
+    let empty = Empty::create().await;
+    let connection = empty.connect().await;
+    Migrator::up(&connection, None).await.unwrap();
+    // A query names every column of its entity.
+    assert!(remote_servers::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(remote_realms::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(devices::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(push_counts::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(audit_log::Entity::find().one(&connection).await.unwrap().is_none());
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
+
+#[tokio::test]
+async fn a_second_start_changes_nothing() {
+    let empty = Empty::create().await;
+    start(&empty.url).await;
+    let connection = empty.connect().await;
+    let first = schema(&connection).await;
+    remote_servers::Entity::insert(a_server()).exec(&connection).await.unwrap();
+
+    start(&empty.url).await;
+
+    assert_eq!(schema(&connection).await, first);
+    assert_eq!(Migrator::get_applied_migrations(&connection).await.unwrap().len(), 5);
+    let kept = remote_servers::Entity::find().all(&connection).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
+
+#[tokio::test]
+async fn who_may_not_migrate_does_not_start_on_an_empty_database() {
+    let empty = Empty::create().await;
+    let config = DatabaseConfig {
+        url: Some(empty.url.clone()),
+        auto_migrate: false,
+        ..DatabaseConfig::default()
+    };
+    let opened = Registry::open(&config, Clock::default(), Arc::new(Metrics::default())).await;
+    let complaint = opened.err().expect("it is refused").to_string();
+    assert!(complaint.starts_with("the schema lacks 5 migrations"), "{complaint}");
+    let connection = empty.connect().await;
+    assert!(remote_servers::Entity::find().one(&connection).await.is_err(), "there is no table");
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
+
+/// What the program does with its database when it starts.
+async fn start(url: &str) {
+    let config = DatabaseConfig { url: Some(url.to_owned()), ..DatabaseConfig::default() };
+    let registry =
+        Registry::open(&config, Clock::default(), Arc::new(Metrics::default())).await.unwrap();
+    registry.ping().await.unwrap();
+    registry.close().await.unwrap();
+}
+
+fn a_server() -> remote_servers::ActiveModel {
+    remote_servers::ActiveModel {
+        uuid: Set(Random::default().uuid()),
+        key_hash: Set(entities::redacted::RedactedBytes(vec![0; 32])),
+        hostname: Set("chat.example.org".to_owned()),
+        contact_email: Set("admin@example.org".to_owned()),
+        deactivated: Set(false),
+        created_at: Set(0),
+        updated_at: Set(0),
+        ..Default::default()
+    }
+}
+
+/// Every column and every index, but for the list of migrations itself, sorted.
+async fn schema(connection: &DatabaseConnection) -> Vec<String> {
+    let query = match connection.get_database_backend() {
+        DbBackend::Sqlite => {
+            "SELECT 'column ' || t.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\"
+                 || ' ' || coalesce(c.dflt_value, '') || ' ' || c.pk AS line
+             FROM sqlite_master t, pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> 'seaql_migrations'
+             UNION ALL
+             SELECT 'index ' || coalesce(sql, name) FROM sqlite_master
+             WHERE type = 'index' AND tbl_name <> 'seaql_migrations'
+             ORDER BY line"
+        }
+        _ => {
+            "SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type || ' '
+                 || is_nullable || ' ' || coalesce(column_default, '') AS line
+             FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name <> 'seaql_migrations'
+             UNION ALL
+             SELECT 'index ' || indexdef FROM pg_indexes
+             WHERE schemaname = 'public' AND tablename <> 'seaql_migrations'
+             ORDER BY line"
+        }
+    };
+    let statement = Statement::from_string(connection.get_database_backend(), query);
+    let rows = connection.query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get("", "line").unwrap()).collect()
+}
