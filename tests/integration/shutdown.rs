@@ -81,9 +81,24 @@ async fn what_was_registered_is_there_after_the_next_start() {
     let program = Program::start(&stage).await;
     let mut client = stage.client_of(program.address);
     assert_eq!(client.status_as(&server.org_id, &server.org_key).await.status, 200);
-    drop(client);
     program.interrupt();
     assert!(program.end().await.success(), "Ctrl-C is a good end too");
+    stage.drop_database().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_on_which_nothing_goes_on_do_not_delay_the_end() {
+    let stage = Stage::set("http.shutdown_grace = \"5m\"").await;
+    let program = Program::start(&stage).await;
+    let server = server_with_a_phone(&stage, program.address).await;
+    let mut kept = stage.client_of(program.address);
+    assert_eq!(kept.status_as(&server.org_id, &server.org_key).await.status, 200);
+    let _silent = TcpStream::connect(program.address).await.unwrap();
+    let _idle = stage.connect_to(program.address, &[]).await;
+
+    program.terminate();
+
+    assert!(program.end().await.success());
     stage.drop_database().await;
 }
 

@@ -1,18 +1,17 @@
 //! The world one test runs in: an authority, fake push services, names, and the server itself.
 
-use std::{net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc};
 
 use push_bouncer::{
     clock::Clock,
     config::Config,
-    sandbox::surroundings::{PUBLIC_NAME, Surroundings, SurroundingsOptions},
+    sandbox::surroundings::{Surroundings, SurroundingsOptions},
     server::Server,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls::ClientConfig;
 use sea_orm::{Database, DatabaseConnection};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 pub(crate) use chat_server::{ChatServer, Registered};
 pub(crate) use client::{Answer, Client};
@@ -29,13 +28,11 @@ mod dns;
 mod operator;
 mod people;
 mod pushes;
+mod tls;
 mod waiting;
 
 /// The app ids the fake Apple key may send to.
 pub(crate) const TOPICS: [&str; 2] = ["org.zulip.Zulip", "org.zulip.Other"];
-
-/// How long one connection may take to be there; far above what loopback needs.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything a server needs around it, before there is one.
 pub(crate) struct Stage {
@@ -73,7 +70,7 @@ impl Stage {
         };
         let surroundings =
             Surroundings::start(options, clock.clone()).await.expect("the push services start");
-        let tls = trusting(&surroundings.authority().certificate_pem());
+        let tls = tls::trusting(&surroundings.authority().certificate_pem());
         Self { clock, surroundings, tls, database, _dns: dns }
     }
 
@@ -92,6 +89,17 @@ impl Stage {
     /// A client of the server at `address`, with a connection of its own.
     pub(crate) fn client_of(&self, address: SocketAddr) -> Client {
         Client::new(address, Arc::clone(&self.tls))
+    }
+
+    /// A bare TLS connection to the server at `address`; `protocols` are offered by ALPN.
+    pub(crate) async fn connect_to(
+        &self,
+        address: SocketAddr,
+        protocols: &[&str],
+    ) -> TlsStream<TcpStream> {
+        let mut tls = ClientConfig::clone(&self.tls);
+        tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        tls::connect(address, Arc::new(tls)).await.expect("a TLS connection can be made")
     }
 
     /// A chat server that has not registered with the server at `address` yet.
@@ -149,9 +157,7 @@ impl World {
 
     /// A bare TLS connection; `protocols` are offered by ALPN.
     pub(crate) async fn connect(&self, protocols: &[&str]) -> TlsStream<TcpStream> {
-        let mut tls = ClientConfig::clone(&self.tls);
-        tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        connect(self.address(), Arc::new(tls)).await.expect("a TLS connection can be made")
+        self.connect_to(self.address(), protocols).await
     }
 
     /// Ends the server gracefully, and takes away its database.
@@ -167,31 +173,4 @@ impl Deref for World {
     fn deref(&self) -> &Stage {
         &self.stage
     }
-}
-
-/// A TLS connection to the server at `address`.
-async fn connect(
-    address: SocketAddr,
-    tls: Arc<ClientConfig>,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let name = ServerName::try_from(PUBLIC_NAME).expect("the public name is a DNS name");
-    let connecting = async {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        TlsConnector::from(tls).connect(name, stream).await
-    };
-    timeout(CONNECT_WITHIN, connecting).await?
-}
-
-fn trusting(authority: &str) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let certificate = CertificateDer::from_pem_slice(authority.as_bytes())
-        .expect("the authority's certificate is PEM");
-    roots.add(certificate).expect("the authority's certificate can be trusted");
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring has the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }

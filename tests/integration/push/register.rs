@@ -1,6 +1,7 @@
 //! `POST push/register`: what is remembered of a phone.
 
 use entities::devices;
+use futures_util::future::join_all;
 use sea_orm::EntityTrait as _;
 use serde_json::json;
 
@@ -131,5 +132,17 @@ async fn a_device_remembers_its_realm_and_its_app() {
     assert_eq!(stored.ios_app_id.as_deref(), Some(TOPICS[0]));
     assert_eq!((stored.user_id, stored.user_uuid.is_some()), (None, true));
     assert!(world.clock.now().unix_millis() - stored.registered_at < 60_000);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registering_many_times_at_once_makes_one_device() {
+    let world = World::start("").await;
+    let server = world.chat_server("chat.selfhosted.test").await;
+    let phone = Phone::apple("iphone");
+    server.register_phone(IAGO.by_id(), &phone).await;
+    join_all((0..24).map(|_| server.register_phone(IAGO, &phone))).await;
+    assert_eq!(devices::Entity::find().all(&world.database().await).await.unwrap().len(), 1);
+    assert_eq!(server.phones_of(IAGO).await, (0, 1));
     world.shutdown().await;
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use push_bouncer::sandbox::surroundings::PUBLIC_NAME;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
@@ -87,7 +88,7 @@ impl Client {
         {
             return Ok(kept);
         }
-        let stream = super::connect(self.address, Arc::clone(&self.tls))
+        let stream = super::tls::connect(self.address, Arc::clone(&self.tls))
             .await
             .map_err(|error| format!("no connection: {error}"))?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -101,7 +102,7 @@ impl Client {
 
 /// HTTP/1.1 needs a `Host`; the public name stands in where a request names none.
 fn with_host(mut request: Request<Bytes>) -> Request<Bytes> {
-    let host = header::HeaderValue::from_static(super::PUBLIC_NAME);
+    let host = header::HeaderValue::from_static(PUBLIC_NAME);
     request.headers_mut().entry(header::HOST).or_insert(host);
     request
 }
