@@ -19,6 +19,9 @@ use crate::{
     registry::{OpenError, Registry},
 };
 
+/// Memory for large bodies, in kibibytes: ten uploads of statistics of the largest kind at once.
+pub const LARGE_BODIES_KIBIBYTES: usize = 256 * 1024;
+
 /// How often limits forget those who were idle.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -48,6 +51,8 @@ pub struct App {
     pub failure_limiter: FailureLimiter,
     /// Places for requests that are being worked on.
     pub in_flight: Semaphore,
+    /// Kibibytes for large bodies, in all; who finds none waits.
+    pub body_memory: Arc<Semaphore>,
 }
 
 /// Why a bouncer cannot be built.
@@ -101,6 +106,7 @@ impl App {
             address_limiter: AddressLimiter::new(config.limits.ip.rate),
             failure_limiter: FailureLimiter::new(config.limits.login.rate),
             in_flight: Semaphore::new(config.http.max_in_flight),
+            body_memory: Arc::new(Semaphore::new(LARGE_BODIES_KIBIBYTES)),
             config,
             clock,
             metrics,

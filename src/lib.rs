@@ -1,4 +1,28 @@
 //! A push bouncer: it forwards notifications of self-hosted Zulip servers to Apple and Google.
+//!
+//! Only the publisher of an app can push to it, so the publisher runs this service and registered
+//! servers POST their notifications to it. One of them on its way, `POST /api/v1/remotes/push/notify`:
+//!
+//! 1. [`listener`] accepts the connection, completes TLS before its deadline and gives it to hyper.
+//! 2. [`router`] finds the row of the path; the row says: for registered servers only.
+//! 3. [`http`] reads `Authorization`, asks the [`registry`] who that is, compares the key, and asks
+//!    [`rate_limit`] whether this server may go on; then it reads the body, up to its limit.
+//! 4. [`endpoints::push::notify`] decodes the body, finds the realm, asks [`entitlement`], and calls the
+//!    dispatcher.
+//! 5. [`dispatch`] asks the registry for the user's devices, has [`providers`] make one message for each
+//!    kind of phone, and sends to all devices at once.
+//! 6. [`providers`] adds headers and credentials, sends over the long-lived connections of [`outbound`],
+//!    and turns each answer into an [`Outcome`](providers::Outcome).
+//! 7. [`dispatch`] removes the devices that are gone, counts, and returns a
+//!    [`Summary`](dispatch::Summary); the endpoint makes the answer of it.
+//!
+//! A failure on the way became an [`ApiError`](http::ApiError), the one type that knows statuses and
+//! public texts. [`app`] puts the parts together, [`server`] runs them, [`cli`] is the command line, and
+//! [`sandbox`] has fake push services that keep the real ones' rules.
+//!
+//! Modules stand in rows and name only modules of lower rows; `docs/ARCHITECTURE.md` has the picture and
+//! `tests/layers.rs` proves it.
+
 pub mod analytics;
 pub mod app;
 pub mod cli;

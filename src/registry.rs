@@ -1,7 +1,7 @@
 //! Everything the bouncer remembers: servers, realms, devices, counts.
 //!
 //! SQLite and PostgreSQL behind one code path. What requests read again and again is cached for
-//! [`CACHE_LIFE`], so that a change made by another process counts within a second; what this process
+//! a short while, so that a change made by another process counts within a second; what this process
 //! changes counts at once. What may come late (counts, times of last requests) is collected in memory
 //! and written in batches; what a client was told is stored is stored before it is told.
 

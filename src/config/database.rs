@@ -50,6 +50,8 @@ impl fmt::Debug for DatabaseConfig {
         formatter
             .debug_struct("DatabaseConfig")
             .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
             .field("auto_migrate", &self.auto_migrate)
             .finish_non_exhaustive()
     }

@@ -13,7 +13,7 @@ use super::{
     Answer, ApiError, Parameters, Success,
     answer::{options, set_limit_headers, set_private_headers},
     authentication::authenticate,
-    body::IncomingBody,
+    body::{IncomingBody, ReceivedBody},
     client_address::client_address,
     parameters::{is_form, method_override},
 };
@@ -100,7 +100,8 @@ where
     // An upload may take most of its time to arrive.
     let body_time = if endpoint.is_upload { time / 2 } else { config.body_timeout };
     let (parts, body) = request.into_parts();
-    let body = IncomingBody::new(body, &parts.headers, limit, began + body_time);
+    let deadline = began + body_time;
+    let body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
     let mut decision = None;
     let work = serve(&app, &parts, body, endpoint, &mut decision, handle);
     let mut answer = match timeout_at(began + time, work).await {
@@ -147,11 +148,12 @@ where
         return Err(ApiError::RateLimited(retry_after));
     }
     app.registry.touch_server(server.id);
-    let body = body.all().await?;
+    let ReceivedBody { bytes: body, place } = body.all().await?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
     let success =
         handle(AuthenticatedRequest { server, parameters, body }, Arc::clone(app)).await?;
+    drop(place);
     Ok(success.into_answer(&ignored))
 }
 

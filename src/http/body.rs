@@ -1,15 +1,31 @@
 //! The body of a request, read within a time and a size.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 
 use super::ApiError;
+use crate::app::LARGE_BODIES_KIBIBYTES;
 
 /// So much of a body that is too long is read and thrown away, so that the caller gets to read why.
 const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A body up to this size needs no place among the large ones.
+const SMALL_BODY_BYTES: usize = 64 * 1024;
+
+/// A body that was read, and its place in memory.
+pub(super) struct ReceivedBody {
+    pub(super) bytes: Bytes,
+    /// Given back when the request has been worked on.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
 
 /// A body that is being read.
 pub(super) struct IncomingBody {
@@ -20,10 +36,18 @@ pub(super) struct IncomingBody {
     deadline: Instant,
     announced: Option<u64>,
     expects_continue: bool,
+    /// Kibibytes for large bodies.
+    memory: Arc<Semaphore>,
 }
 
 impl IncomingBody {
-    pub(super) fn new(body: Body, headers: &HeaderMap, limit: usize, deadline: Instant) -> Self {
+    pub(super) fn new(
+        body: Body,
+        headers: &HeaderMap,
+        limit: usize,
+        deadline: Instant,
+        memory: &Arc<Semaphore>,
+    ) -> Self {
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
@@ -36,6 +60,7 @@ impl IncomingBody {
             deadline,
             announced,
             expects_continue: headers.contains_key(header::EXPECT),
+            memory: Arc::clone(memory),
         }
     }
 
@@ -48,17 +73,39 @@ impl IncomingBody {
     }
 
     /// All of the body.
-    pub(super) async fn all(mut self) -> Result<Bytes, ApiError> {
+    pub(super) async fn all(mut self) -> Result<ReceivedBody, ApiError> {
         if self.announced.is_some_and(|announced| announced > self.limit as u64) {
             return Err(self.too_large().await);
         }
+        let mut place = None;
         while !self.is_complete {
+            if place.is_none() && self.is_large() {
+                place = Some(self.place().await?);
+            }
             self.read_more().await?;
             if self.read.len() > self.limit {
                 return Err(self.too_large().await);
             }
         }
-        Ok(self.read.freeze())
+        Ok(ReceivedBody { bytes: self.read.freeze(), place })
+    }
+
+    fn is_large(&self) -> bool {
+        self.read.len() > SMALL_BODY_BYTES
+            || self.announced.is_some_and(|announced| announced > SMALL_BODY_BYTES as u64)
+    }
+
+    /// A place for a large body: for what was announced, or for the largest there may be.
+    async fn place(&mut self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let announced = self.announced.and_then(|bytes| usize::try_from(bytes).ok());
+        let kibibytes = announced.unwrap_or(self.limit).min(self.limit).div_ceil(1024);
+        let kibibytes = kibibytes.min(LARGE_BODIES_KIBIBYTES);
+        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
+        let place = Arc::clone(&self.memory).acquire_many_owned(kibibytes);
+        match timeout_at(self.deadline, place).await {
+            Ok(place) => Ok(place.expect("it is never closed")),
+            Err(_) => Err(ApiError::Overloaded),
+        }
     }
 
     async fn read_more(&mut self) -> Result<(), ApiError> {

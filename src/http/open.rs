@@ -88,7 +88,8 @@ where
     checked.map_err(ApiError::TooManyRequests)?;
     let deadline = Instant::now() + app.config.http.body_timeout;
     let limit = MAX_BODY_BYTES.min(app.config.http.max_body_bytes);
-    let body = IncomingBody::new(body, &parts.headers, limit, deadline).all().await?;
+    let body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
+    let body = body.all().await?.bytes;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
     let success = handle(OpenRequest { parameters }, Arc::clone(app)).await?;
