@@ -129,6 +129,8 @@ mod tests {
             text.contains("push_bouncer_requests_rejected_total{reason=\"rate_limited\"} 0"),
             "{text}"
         );
-        assert!(text.contains("# HELP push_bouncer_http_requests API requests answered, by route, method and status.\n"));
+        let help = "# HELP push_bouncer_requests_rejected Requests that were refused, by reason.
+";
+        assert!(text.contains(help), "{text}");
     }
 }

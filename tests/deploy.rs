@@ -1,7 +1,5 @@
 //! The files under `deploy/` are true.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use push_bouncer::config::Config;
 
 const SETTINGS: &str = include_str!("../deploy/push-bouncer.toml");

@@ -29,11 +29,18 @@ pub(super) struct Connection {
     sender: SendRequest<Bytes>,
     in_flight: AtomicUsize,
     usable: AtomicBool,
+    /// The peer has answered a request on it.
+    proven: AtomicBool,
 }
 
 impl Connection {
     pub(super) fn new(sender: SendRequest<Bytes>) -> Arc<Self> {
-        Arc::new(Self { sender, in_flight: AtomicUsize::new(0), usable: AtomicBool::new(true) })
+        Arc::new(Self {
+            sender,
+            in_flight: AtomicUsize::new(0),
+            usable: AtomicBool::new(true),
+            proven: AtomicBool::new(false),
+        })
     }
 
     /// A handle for one more request.
@@ -48,6 +55,15 @@ impl Connection {
     /// No further request is started on it; those under way may end.
     pub(super) fn retire(&self) {
         self.usable.store(false, Ordering::Release);
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Acquire)
+    }
+
+    /// To be called when a request on it was answered, however.
+    pub(super) fn prove(&self) {
+        self.proven.store(true, Ordering::Release);
     }
 
     /// How many more streams the peer allows now: its `SETTINGS_MAX_CONCURRENT_STREAMS` may change at

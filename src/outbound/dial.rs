@@ -48,6 +48,10 @@ pub enum DialError {
     Timeout,
 }
 
+/// Streams that we reset are remembered, so many and so long.
+const MAX_RESET_STREAMS: usize = 1000;
+const RESET_MEMORY: Duration = Duration::from_secs(30);
+
 type Stream = PlainWrites<TlsStream<TcpStream>>;
 
 /// A connection to `origin` with the end that drives it.
@@ -71,6 +75,9 @@ pub(super) async fn dial(
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .enable_push(false)
+            // Pushes that ran out of time are reset; their late answers must not end the connection.
+            .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+            .reset_stream_duration(RESET_MEMORY)
             .handshake(PlainWrites(stream))
             .await
             .map_err(|_| DialError::Protocol)

@@ -102,6 +102,7 @@ async fn exchange(stream: &Stream, request: &Request<()>, body: &Body) -> Result
         SendError::Unprocessed
     })?;
     let (head, mut incoming) = response.await.map_err(|error| failed(stream, &error))?.into_parts();
+    connection.prove();
     let mut reply = BytesMut::new();
     while let Some(chunk) = incoming.data().await {
         let chunk = chunk.map_err(|error| failed(stream, &error))?;

@@ -157,7 +157,11 @@ impl Shared {
         {
             return Attempt::Failed(error.clone());
         }
-        if !state.dialling && state.connections.len() < self.settings.max_connections {
+        // A fresh connection takes one request only until that is answered (Apple's rule), so that it is
+        // full says nothing; it is waited for before the next one is opened.
+        let is_settled = state.connections.iter().all(|connection| connection.is_proven());
+        if !state.dialling && is_settled && state.connections.len() < self.settings.max_connections
+        {
             state.dialling = true;
             let now = Instant::now();
             return Attempt::Dial(state.not_before.map_or(now, |not_before| not_before.max(now)));
@@ -235,6 +239,10 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // Its first request was given up: nobody knows whether anybody is there.
+        if !self.connection.is_proven() {
+            self.connection.retire();
+        }
         self.pool.release(&self.connection);
     }
 }
