@@ -13,7 +13,7 @@ mod realm;
 
 pub use answer::{Answer, Success};
 pub use authenticated::{AuthenticatedRequest, Endpoint, authenticated};
-pub use document::Document;
+pub use document::{Document, parse_uuid};
 pub use error::ApiError;
 pub use open::{OpenEndpoint, OpenRequest, open};
 pub use parameters::Parameters;

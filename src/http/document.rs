@@ -63,22 +63,14 @@ impl<'a> Document<'a> {
         text(self.required(name)?).ok_or_else(|| is_not(name, "a string"))
     }
 
-    /// The member, a UUID or null, if it is there.
+    /// The member, a text or null, if it is there.
     ///
     /// # Errors
     ///
     /// When it is something else.
-    pub fn optional_uuid(&self, name: &str) -> Result<Option<Uuid>, ApiError> {
-        self.present(name).map(|value| uuid(name, value)).transpose()
-    }
-
-    /// The member, a UUID.
-    ///
-    /// # Errors
-    ///
-    /// When it is missing or something else.
-    pub fn required_uuid(&self, name: &str) -> Result<Uuid, ApiError> {
-        uuid(name, self.required(name)?)
+    pub fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, ApiError> {
+        let text = |value| text(value).ok_or_else(|| is_not(name, "a string"));
+        self.present(name).map(text).transpose()
     }
 
     /// The member, an object, as text; an empty object when it is missing.
@@ -156,9 +148,13 @@ fn integer(name: &str, value: &RawValue) -> Result<i64, ApiError> {
     serde_json::from_str(value.get()).map_err(|_| is_not(name, "an integer"))
 }
 
-fn uuid(name: &str, value: &RawValue) -> Result<Uuid, ApiError> {
-    let text = text(value).ok_or_else(|| is_not(name, "a string"))?;
-    uuid_text::parse(&text).ok_or_else(|| ApiError::invalid("Invalid UUID"))
+/// The UUID in a text that a document holds; texts are judged when all members have the right type.
+///
+/// # Errors
+///
+/// When it is none.
+pub fn parse_uuid(text: &str) -> Result<Uuid, ApiError> {
+    uuid_text::parse(text).ok_or_else(|| ApiError::invalid("Invalid UUID"))
 }
 
 fn is_not(name: &str, what: &str) -> ApiError {

@@ -6,8 +6,7 @@ use http::{HeaderMap, header};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::ApiError;
-use crate::domain::uuid_text;
+use super::{ApiError, document::parse_uuid};
 
 /// Fields of one form at most; Zulip's own forms have a dozen.
 const MAX_FIELDS: usize = 1000;
@@ -124,8 +123,7 @@ impl Parameters {
     ///
     /// When it is no UUID.
     pub fn optional_uuid(&self, name: &'static str) -> Result<Option<Uuid>, ApiError> {
-        let Some(text) = self.optional(name) else { return Ok(None) };
-        uuid_text::parse(text).map(Some).ok_or_else(|| ApiError::invalid("Invalid UUID"))
+        self.optional(name).map(parse_uuid).transpose()
     }
 
     /// The names of all parameters but these, sorted.

@@ -9,7 +9,7 @@ use entities::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
-    TransactionTrait as _, sea_query::OnConflict,
+    sea_query::OnConflict,
 };
 
 use super::{Registry, RegistryError};
@@ -28,7 +28,7 @@ pub(super) use reading::weight;
 impl Registry {
     /// Stores a device of a user; one that is known is refreshed: its app, its realm, its time.
     ///
-    /// A user named by number and UUID loses the row stored under the number.
+    /// A user named by number and UUID is stored under the UUID.
     ///
     /// # Errors
     ///
@@ -66,24 +66,13 @@ impl Registry {
             devices::Column::RegisteredAt,
         ])
         .to_owned();
-        let stored = async {
-            let insert = devices::Entity::insert(model).on_conflict(conflict);
-            let User::Both { id, .. } = user else {
-                return insert.exec_without_returning(&self.inner.database).await.map(|_| ());
-            };
-            let transaction = self.inner.database.begin().await?;
-            devices::Entity::delete_many()
-                .filter(of_token(server, new.provider, &new.token))
-                .filter(devices::Column::UserId.eq(id))
-                .exec(&transaction)
-                .await?;
-            insert.exec_without_returning(&transaction).await?;
-            transaction.commit().await
-        };
-        let stored = stored.await;
+        let stored = devices::Entity::insert(model)
+            .on_conflict(conflict)
+            .exec_without_returning(&self.inner.database)
+            .await;
         // Also after a failure: it may have been stored, and only the answer lost.
         self.forget(server, user);
-        self.noted(stored)
+        self.noted(stored).map(|_| ())
     }
 
     /// Removes the row of a token under a user's number; what registering with a UUID too does first.

@@ -12,7 +12,7 @@ use crate::{
     dispatch::{ListedDevices, Recipient, Summary},
     domain::{notification::Notification, remote_server::RemoteServer, user::User},
     entitlement::Entitlement,
-    http::{ApiError, AuthenticatedRequest, Document, Endpoint, Success, find_realm},
+    http::{ApiError, AuthenticatedRequest, Document, Endpoint, Success, find_realm, parse_uuid},
 };
 
 /// Its method; all it takes is in its JSON body.
@@ -31,17 +31,20 @@ impl<'a> NotifyRequest<'a> {
     fn decode(body: &'a [u8]) -> Result<Self, ApiError> {
         let document = Document::parse(body, "RemoteServerNotificationPayload")?;
         let user_id = document.optional_integer("user_id")?;
-        let user_uuid = document.optional_uuid("user_uuid")?;
-        let realm_uuid = document.optional_uuid("realm_uuid")?;
+        let user_uuid = document.optional_text("user_uuid")?;
+        let realm_uuid = document.optional_text("realm_uuid")?;
         let gcm_payload = document.object_or_empty("gcm_payload")?;
         let apns_payload = document.object_or_empty("apns_payload")?;
         let gcm_options = document.object_or_empty("gcm_options")?;
+        let android_devices = document.texts_or_empty("android_devices")?;
+        let apple_devices = document.texts_or_empty("apple_devices")?;
+        let user_uuid = user_uuid.as_deref().map(parse_uuid).transpose()?;
         Ok(Self {
-            realm_uuid,
-            notification: Notification { apns_payload, gcm_payload, gcm_options },
-            android_devices: document.texts_or_empty("android_devices")?,
-            apple_devices: document.texts_or_empty("apple_devices")?,
             user: identity::user(user_id, user_uuid)?,
+            realm_uuid: realm_uuid.as_deref().map(parse_uuid).transpose()?,
+            notification: Notification { apns_payload, gcm_payload, gcm_options },
+            android_devices,
+            apple_devices,
         })
     }
 }

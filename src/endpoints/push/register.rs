@@ -9,7 +9,7 @@ use crate::{
         device::{AppId, DeviceToken, NewDevice, Provider},
         user::User,
     },
-    http::{ApiError, AuthenticatedRequest, Endpoint, Parameters, Success},
+    http::{ApiError, AuthenticatedRequest, Endpoint, Parameters, Success, find_realm},
     metrics::{DeviceChange, DeviceChangeLabels},
 };
 
@@ -27,8 +27,6 @@ struct Registration {
 impl Registration {
     fn decode(parameters: &Parameters) -> Result<Self, ApiError> {
         let user_id = parameters.optional_integer("user_id")?;
-        let user_uuid = parameters.optional_uuid("user_uuid")?;
-        parameters.optional_uuid("realm_uuid")?;
         let token = parameters.required("token")?;
         let kind = parameters.required_integer("token_kind")?;
         let app_id = match parameters.optional("ios_app_id") {
@@ -42,7 +40,9 @@ impl Registration {
         if provider == Provider::Apns && app_id.is_none() {
             return Err(ApiError::invalid("Missing ios_app_id"));
         }
-        Ok(Self { user: identity::user(user_id, user_uuid)?, provider, token, app_id })
+        // UUIDs are texts to the reference until it looks them up, so they are judged last.
+        let user = identity::user(user_id, parameters.optional_uuid("user_uuid")?)?;
+        Ok(Self { user, provider, token, app_id })
     }
 }
 
@@ -50,11 +50,12 @@ impl Registration {
 pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Success, ApiError> {
     let AuthenticatedRequest { server, parameters, .. } = request;
     let Registration { user, provider, token, app_id } = Registration::decode(&parameters)?;
+    let realm_uuid = parameters.optional_uuid("realm_uuid")?;
     if let User::Both { id, .. } = user {
         // As in the reference, before the realm is looked at: it counts also if that is refused.
         app.registry.remove_device_by_id(&server, id, provider, &token).await?;
     }
-    let realm = identity::realm(&app, &server, &parameters).await?;
+    let realm = find_realm(&app, &server, realm_uuid).await?;
     let remote_realm_id = realm.map(|realm| realm.id);
     let device = NewDevice { provider, token, app_id, remote_realm_id };
     app.registry.add_device(&server, user, device).await?;

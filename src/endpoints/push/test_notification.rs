@@ -9,7 +9,7 @@ use crate::{
         device::{DeviceToken, Provider},
         user::User,
     },
-    http::{ApiError, AuthenticatedRequest, Document, Endpoint, Success, find_realm},
+    http::{ApiError, AuthenticatedRequest, Document, Endpoint, Success, find_realm, parse_uuid},
 };
 
 /// Its method; all it takes is in its JSON body.
@@ -26,10 +26,12 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
     let token = document.required_text("token")?;
     let kind = document.required_integer("token_kind")?;
     let id = document.required_integer("user_id")?;
-    let uuid = document.required_uuid("user_uuid")?;
-    let realm_uuid = document.optional_uuid("realm_uuid")?;
+    let uuid = document.required_text("user_uuid")?;
+    let realm_uuid = document.optional_text("realm_uuid")?;
     let base_payload = document.required_object("base_payload")?;
     document.only(MEMBERS)?;
+    let uuid = parse_uuid(&uuid)?;
+    let realm_uuid = realm_uuid.as_deref().map(parse_uuid).transpose()?;
     let realm = find_realm(&app, &server, realm_uuid).await?;
     // A kind that does not exist finds no device, and that is what the app is told.
     let provider = Provider::from_token_kind(kind).ok_or(ApiError::UnknownDevice)?;

@@ -19,10 +19,8 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
     let token = parameters.required("token")?;
     let kind = parameters.required_integer("token_kind")?;
     let user_id = parameters.optional_integer("user_id")?;
-    let user_uuid = parameters.optional_uuid("user_uuid")?;
-    parameters.optional_uuid("realm_uuid")?;
     let (provider, token) = identity::token(kind, token)?;
-    let user = identity::user(user_id, user_uuid)?;
+    let user = identity::user(user_id, parameters.optional_uuid("user_uuid")?)?;
     identity::realm(&app, &server, &parameters).await?;
     if !app.registry.remove_device(&server, user, provider, &token).await? {
         return Err(ApiError::invalid("Token does not exist"));
