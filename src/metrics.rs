@@ -3,6 +3,7 @@
 //! Labels are closed sets, or names from the configuration: never a server, a realm, a user, a token
 //! or an address. The sentence at a field is its help text.
 
+mod initial;
 mod labels;
 mod provider_connections;
 
@@ -12,10 +13,14 @@ use prometheus_client::{
 };
 
 pub use labels::{
-    ApiLabel, BuildLabels, ConnectsLabels, DeviceChange, DeviceChangeLabels, DialResult,
-    NotificationLabels, NotificationResult, ProviderLabels, PushErrorLabels, PushLabels,
-    PushOutcome, RateLimitDecision, RateLimitLabels, RateLimitName, RegistrationLabels,
-    RegistrationResult, RejectedLabels, RejectedReason, RequestDurationLabels, RequestLabels,
+    pushes::{
+        ApiLabel, ConnectsLabels, DeviceChange, DeviceChangeLabels, DialResult, NotificationLabels,
+        NotificationResult, ProviderLabels, PushErrorLabels, PushLabels, PushOutcome,
+    },
+    requests::{
+        BuildLabels, RateLimitDecision, RateLimitLabels, RateLimitName, RegistrationLabels,
+        RegistrationResult, RejectedLabels, RejectedReason, RequestDurationLabels, RequestLabels,
+    },
 };
 pub use provider_connections::ProviderConnections;
 
@@ -102,7 +107,7 @@ impl Default for Metrics {
         let mut metrics = Self::registered();
         let build = BuildLabels { version: env!("CARGO_PKG_VERSION").to_owned() };
         metrics.registry.register("build", "The program that runs", Info::new(build));
-        labels::initialise(&metrics);
+        initial::initialise(&metrics);
         metrics
     }
 }

@@ -29,7 +29,7 @@ impl Metrics {
 
     /// Makes the series of an app's pushes, at zero.
     pub fn app_is_configured(&self, provider: Provider, app: &str) {
-        super::labels::initialise_app(self, provider, app);
+        super::initial::initialise_app(self, provider, app);
     }
 }
 

@@ -1,0 +1,61 @@
+//! Which answer a failure of the work becomes; a failure nobody else logs is logged here.
+
+use super::ApiError;
+use crate::{
+    analytics::UploadError, dispatch::DispatchError, domain::device::DeviceTokenError,
+    providers::FcmMessageError, registration::RegistrationError, registry::RegistryError,
+};
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        tracing::error!(event = "database.failed", %error, "a request could not be served");
+        Self::Unavailable
+    }
+}
+
+impl From<RegistrationError> for ApiError {
+    fn from(error: RegistrationError) -> Self {
+        match error {
+            RegistrationError::Registry(error) => error.into(),
+            other => Self::Registration(other),
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::DuplicateRealm => Self::invalid("Duplicate registration detected."),
+            UploadError::Registry(error) => error.into(),
+        }
+    }
+}
+
+impl From<DispatchError> for ApiError {
+    fn from(error: DispatchError) -> Self {
+        match error {
+            DispatchError::Registry(error) => error.into(),
+            DispatchError::UnknownDevice => Self::UnknownDevice,
+            DispatchError::NothingToSend => {
+                Self::invalid("request[\"apns_payload\"][\"custom\"] is not a dict")
+            }
+            DispatchError::Message(FcmMessageError::Priority(repr)) => {
+                Self::Invalid(format!("Invalid GCM option to bouncer: priority {repr}").into())
+            }
+            DispatchError::Message(FcmMessageError::Options(json)) => {
+                Self::Invalid(format!("Invalid GCM options to bouncer: {json}").into())
+            }
+            DispatchError::Message(FcmMessageError::Value(_)) => Self::MalformedJson,
+        }
+    }
+}
+
+impl From<DeviceTokenError> for ApiError {
+    fn from(error: DeviceTokenError) -> Self {
+        Self::invalid(match error {
+            DeviceTokenError::Length => "Empty or invalid length token",
+            DeviceTokenError::NotHexadecimal => "Invalid APNS token",
+            DeviceTokenError::Nul => "token contains an invalid character",
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! Labels of the program, of requests, limits and registrations.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+
+use super::{label_set, label_values};
+
+label_set! {
+    /// Labels of the build.
+    BuildLabels {
+        /// The program's version.
+        version: String,
+    }
+}
+
+label_set! {
+    /// Labels of an answered request.
+    RequestLabels {
+        /// The path of the table it matched, or `unmatched`.
+        route: &'static str,
+        /// The method, or `other`.
+        method: &'static str,
+        /// The status.
+        code: u16,
+    }
+}
+
+label_set! {
+    /// Labels of a request's duration.
+    RequestDurationLabels {
+        /// The path of the table it matched, or `unmatched`.
+        route: &'static str,
+    }
+}
+
+label_values! {
+    /// Why a request was refused.
+    RejectedReason {
+        /// No such organization id.
+        UnknownServer = "unknown_server",
+        /// The key is not this server's.
+        BadKey = "bad_key",
+        /// The registration was deactivated.
+        Deactivated = "deactivated",
+        /// More than 1000 requests in a minute.
+        RateLimited = "rate_limited",
+        /// Too many failures from one address, or for one organization.
+        AddressLimited = "address_limited",
+        /// The plan does not allow pushes.
+        Plan = "plan",
+        /// The body is not what the endpoint takes.
+        InvalidPayload = "invalid_payload",
+        /// The body or the path is too long.
+        TooLarge = "too_large",
+        /// The realm belongs to another server.
+        RealmMismatch = "realm_mismatch",
+        /// As many requests as allowed were under way.
+        Overloaded = "overloaded",
+    }
+}
+
+label_set! {
+    /// Labels of a refusal.
+    RejectedLabels {
+        /// Why.
+        reason: RejectedReason,
+    }
+}
+
+label_values! {
+    /// What became of a call of `server/register`.
+    RegistrationResult {
+        /// A new server.
+        Created = "created",
+        /// A known server.
+        Updated = "updated",
+        /// A known server with a new key.
+        Rotated = "rotated",
+        /// Nothing was registered.
+        Rejected = "rejected",
+    }
+}
+
+label_set! {
+    /// Labels of a call of `server/register`.
+    RegistrationLabels {
+        /// What became of it.
+        result: RegistrationResult,
+    }
+}
+
+label_values! {
+    /// The limits.
+    RateLimitName {
+        /// 1000 requests a minute and server.
+        Server = "server",
+        /// Unauthenticated requests by address.
+        Ip = "ip",
+        /// Failed authentication by address or organization.
+        Login = "login",
+    }
+}
+
+label_values! {
+    /// What a limit decided.
+    RateLimitDecision {
+        /// Go on.
+        Allowed = "allowed",
+        /// Go on a little later.
+        Delayed = "delayed",
+        /// Refused.
+        Rejected = "rejected",
+    }
+}
+
+label_set! {
+    /// Labels of a limit's decision.
+    RateLimitLabels {
+        /// Which limit.
+        limit: RateLimitName,
+        /// What it decided.
+        decision: RateLimitDecision,
+    }
+}
