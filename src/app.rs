@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     analytics::Analytics,
@@ -50,7 +51,11 @@ pub struct App {
     /// The limit of failed authentication.
     pub failure_limiter: FailureLimiter,
     /// Places for requests that are being worked on.
-    pub in_flight: Semaphore,
+    pub in_flight: Arc<Semaphore>,
+    /// The requests that are being worked on, also those whose callers have hung up.
+    pub requests: TaskTracker,
+    /// The bouncer was asked to stop.
+    pub stopping: CancellationToken,
     /// Kibibytes for large bodies, in all; who finds none waits.
     pub body_memory: Arc<Semaphore>,
 }
@@ -105,7 +110,9 @@ impl App {
             ),
             address_limiter: AddressLimiter::new(config.limits.ip.rate),
             failure_limiter: FailureLimiter::new(config.limits.login.rate),
-            in_flight: Semaphore::new(config.http.max_in_flight),
+            in_flight: Arc::new(Semaphore::new(config.http.max_in_flight)),
+            requests: TaskTracker::new(),
+            stopping: CancellationToken::new(),
             body_memory: Arc::new(Semaphore::new(LARGE_BODIES_KIBIBYTES)),
             config,
             clock,
@@ -115,7 +122,7 @@ impl App {
         })
     }
 
-    /// Does what is due from time to time, until the task is dropped.
+    /// Does what is due from time to time, until the bouncer stops.
     pub async fn keep_tidy(&self) {
         let sweep = async {
             let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
@@ -126,6 +133,9 @@ impl App {
                 self.failure_limiter.sweep();
             }
         };
-        tokio::join!(self.registry.keep_flushing(), sweep);
+        tokio::select! {
+            () = self.registry.keep_flushing(&self.stopping) => {}
+            () = sweep => {}
+        }
     }
 }

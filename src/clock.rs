@@ -6,13 +6,20 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// A source of the current time; clones share one shift.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     shift_millis: Arc<AtomicI64>,
+    began: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { shift_millis: Arc::default(), began: Instant::now() }
+    }
 }
 
 impl Clock {
@@ -22,6 +29,14 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(millis(since_epoch) + self.shift_millis.load(Ordering::Relaxed))
+    }
+
+    /// How long this clock has run, moved by every [`Clock::advance`] so far; setting the system's clock
+    /// does not change it.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        let shift = u64::try_from(self.shift_millis.load(Ordering::Relaxed)).unwrap_or(0);
+        self.began.elapsed() + Duration::from_millis(shift)
     }
 
     /// Moves this clock and all its clones forward; nothing that waits on a timer is woken.

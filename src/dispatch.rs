@@ -4,7 +4,7 @@ mod deleted_devices;
 mod fan_out;
 mod unregistered;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio_util::task::TaskTracker;
 
@@ -117,7 +117,7 @@ impl Dispatcher {
         self.count(&recipient, PushCount { received, forwarded: 0 });
         let (fcm, apns) = self.messages(notification, android_devices, apple_devices)?;
         let held_token = |device: &Device| (device.provider, device.token.clone());
-        let held: Vec<_> = devices.iter().map(held_token).collect();
+        let held: HashSet<_> = devices.iter().map(held_token).collect();
         let message_for = |device: Device| {
             let message = match device.provider {
                 Provider::Fcm => fcm.clone(),
@@ -140,7 +140,7 @@ impl Dispatcher {
             // copy of every token named here: look again before naming any.
             _ => match shared.registry.devices_of(&user.0, user.1).await {
                 Ok(devices) => {
-                    let held: Vec<_> = devices.iter().map(held_token).collect();
+                    let held: HashSet<_> = devices.iter().map(held_token).collect();
                     listed.missing_in(&held)
                 }
                 Err(error) => {
@@ -195,16 +195,13 @@ impl Dispatcher {
         if !matches!(recipient.user, User::Both { .. }) || devices.len() < 2 {
             return Ok(devices);
         }
-        let by_uuid: Vec<(Provider, DeviceToken)> = devices
+        let by_uuid: HashSet<(Provider, DeviceToken)> = devices
             .iter()
             .filter(|device| device.user_uuid.is_some())
             .map(|device| (device.provider, device.token.clone()))
             .collect();
         let is_repeated = |device: &Device| {
-            device.user_uuid.is_none()
-                && by_uuid
-                    .iter()
-                    .any(|(provider, token)| *provider == device.provider && *token == device.token)
+            device.user_uuid.is_none() && by_uuid.contains(&(device.provider, device.token.clone()))
         };
         let repeated: Vec<i64> =
             devices.iter().filter(|device| is_repeated(device)).map(|device| device.id).collect();
@@ -239,10 +236,12 @@ impl Dispatcher {
             0 => None,
             _ => ApnsMessage::legacy(notification.apns_payload),
         };
+        let is_said =
+            |payload| JsonObject::from_value(payload).is_some_and(|said| !said.is_empty());
         if apple_devices > 0
             && apns.is_none()
             && fcm.is_none()
-            && notification.apns_payload.get() != "{}"
+            && is_said(notification.apns_payload)
         {
             return Err(DispatchError::NothingToSend);
         }

@@ -14,6 +14,8 @@ pub struct Entitlement {
     pub can_push: bool,
     /// When that ends, if it is known to end.
     pub expected_end: Option<Timestamp>,
+    /// Why it is so; chat servers log it.
+    pub reason: &'static str,
 }
 
 /// The rule by which servers and realms may push.
@@ -24,6 +26,6 @@ impl EntitlementPolicy {
     /// What a realm, or a server of which no realm is named, may do.
     #[must_use]
     pub fn decide(&self, _server: &RemoteServer, _realm: Option<&RemoteRealm>) -> Entitlement {
-        Entitlement { can_push: true, expected_end: None }
+        Entitlement { can_push: true, expected_end: None, reason: "Everybody may push" }
     }
 }

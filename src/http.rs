@@ -12,7 +12,7 @@ mod parameters;
 mod realm;
 
 pub use answer::{Answer, Success};
-pub use authenticated::{AuthenticatedRequest, Endpoint, authenticated};
+pub use authenticated::{AuthenticatedRequest, Endpoint, Requester, authenticated};
 pub use document::{Document, parse_uuid};
 pub use error::ApiError;
 pub use open::{OpenEndpoint, OpenRequest, open};

@@ -7,7 +7,10 @@ mod tls;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{Instant, timeout_at},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -115,7 +118,7 @@ impl Listener {
 
     /// Serves until `stop`, then lets requests under way end for at most `grace`.
     pub async fn serve(self, router: Router, stop: CancellationToken, grace: Duration) {
-        let connections = TaskTracker::new();
+        let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         let shared = Arc::new(Shared {
             tls: self.tls,
             limits: self.limits,
@@ -123,6 +126,7 @@ impl Listener {
             metrics: self.metrics,
             router,
             stop: stop.clone(),
+            cut: cut.clone(),
             connections: connections.clone(),
         });
         let accepting: Vec<_> = self
@@ -131,18 +135,21 @@ impl Listener {
             .map(|socket| tokio::spawn(accept(socket, Arc::clone(&shared))))
             .collect();
         stop.cancelled().await;
+        let until = Instant::now() + grace;
         for task in accepting {
             // It ends by itself on the same signal; its socket is closed with it.
             let _ = task.await;
         }
         connections.close();
-        if tokio::time::timeout(grace, connections.wait()).await.is_err() {
+        if timeout_at(until, connections.wait()).await.is_err() {
             let left = connections.len();
             tracing::warn!(
                 event = "listener.cut",
                 left,
-                "connections were cut at the end of the grace period"
+                "connections are cut at the end of the grace period"
             );
+            cut.cancel();
+            connections.wait().await;
         }
     }
 }
@@ -153,7 +160,10 @@ struct Shared {
     places: Arc<Places>,
     metrics: Arc<Metrics>,
     router: Router,
+    /// Connections begin to end.
     stop: CancellationToken,
+    /// Connections end now.
+    cut: CancellationToken,
     connections: TaskTracker,
 }
 
@@ -181,7 +191,10 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
                 let tracker = shared.connections.clone();
                 tracker.spawn(async move {
                     shared.metrics.http_connections.inc();
-                    handle(stream, peer, &shared).await;
+                    tokio::select! {
+                        () = handle(stream, peer, &shared) => {}
+                        () = shared.cut.cancelled() => {}
+                    }
                     shared.metrics.http_connections.dec();
                     drop(place);
                 });

@@ -10,7 +10,7 @@ use crate::{
     config::EmailCheck,
     domain::{
         disposable_domains,
-        email::{EmailAddress, EmailDomain},
+        email::{EmailAddress, EmailDomain, LONGEST_ADDRESS},
         hostname::{Hostname, HostnameError},
         remote_server::{KeyHash, PreviousKey, RemoteServer},
         uuid_text,
@@ -230,6 +230,9 @@ impl Registrations {
     }
 
     async fn check_email(&self, text: &str) -> Result<(), EmailRefusal> {
+        if text.contains('\0') || text.chars().count() > LONGEST_ADDRESS {
+            return Err(EmailRefusal::Syntax);
+        }
         if self.email_check == EmailCheck::Off {
             return Ok(());
         }

@@ -1,22 +1,35 @@
 //! The table: which path is which endpoint, and who may use it; and what is true of every request.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{Router, extract::Request, routing::any};
-use http::{Method, StatusCode, Uri, uri::PathAndQuery};
-use tokio::time::Instant;
+use http::{Method, Uri, uri::PathAndQuery};
+use tokio::time::{Instant, timeout};
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::field;
 
 use crate::{
     app::App,
     endpoints::{not_offered, push, server},
-    http::{Answer, ApiError, authenticated, open},
-    metrics::{RejectedLabels, RequestDurationLabels, RequestLabels},
+    http::{Answer, ApiError, Requester, authenticated, open},
+    metrics::{RejectedLabels, RejectedReason, RequestDurationLabels, RequestLabels},
 };
 
 /// Paths and queries are no longer than this: the reference's proxy takes 8 KiB.
 const MAX_URI_BYTES: usize = 8 * 1024;
+
+/// The path whose requests have more time.
+const UPLOAD: &str = "/api/v1/remotes/server/analytics";
+
+/// The paths of the table.
+type Paths = &'static [&'static str];
 
 /// What a path that is none of ours counts as.
 const UNMATCHED: &str = "unmatched";
@@ -24,7 +37,7 @@ const UNMATCHED: &str = "unmatched";
 /// Builds the table and the list of its paths.
 macro_rules! table {
     ($app:expr, $($path:literal => $way:ident $endpoint:path;)+) => {{
-        const PATHS: &[&str] = &[$($path),+];
+        const PATHS: Paths = &[$($path),+];
         let mut router = Router::new();
         $(
             let app = Arc::clone(&$app);
@@ -64,70 +77,108 @@ pub fn public(app: Arc<App>) -> Router {
     })
 }
 
-/// Answers one request, and notes that it was answered.
-async fn observe(
-    app: &App,
-    table: Router,
-    paths: &'static [&'static str],
-    mut request: Request,
-) -> Answer {
-    let began = Instant::now();
-    let (method, is_too_long) =
-        (request.method().clone(), uri_length(request.uri()) > MAX_URI_BYTES);
+/// Answers one request within its time, and notes that it was answered.
+async fn observe(app: &Arc<App>, table: Router, paths: Paths, mut request: Request) -> Answer {
+    let is_too_long = uri_length(request.uri()) > MAX_URI_BYTES;
     collapse_slashes(request.uri_mut());
     let route = paths.iter().find(|path| **path == request.uri().path()).copied();
-    let route = route.unwrap_or(UNMATCHED);
-    app.metrics.http_requests_in_flight.inc();
-    let answer = match app.in_flight.try_acquire() {
-        _ if is_too_long => ApiError::UriTooLong.into_answer(),
-        Err(_) => ApiError::Overloaded.into_answer(),
-        Ok(_place) => match table.oneshot(request).await {
+    let observed = Arc::new(Observed {
+        route: route.unwrap_or(UNMATCHED),
+        method: known_method(request.method()),
+        began: Instant::now(),
+        is_noted: AtomicBool::new(false),
+    });
+    if is_too_long {
+        return observed.note(app, ApiError::UriTooLong.into_answer());
+    }
+    let Ok(place) = Arc::clone(&app.in_flight).try_acquire_owned() else {
+        return observed.note(app, ApiError::Overloaded.into_answer());
+    };
+    // A task of its own: when the caller hangs up, what was begun is ended all the same, so that memory
+    // and database agree. Its own waits are bounded; the caller's patience is bounded here.
+    let (worked_on, observing) = (Arc::clone(app), Arc::clone(&observed));
+    let work = app.requests.spawn(async move {
+        worked_on.metrics.http_requests_in_flight.inc();
+        let answer = match table.oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
-        },
-    };
-    app.metrics.http_requests_in_flight.dec();
-    note(app, route, &method, &answer, began.elapsed());
-    answer
+        };
+        worked_on.metrics.http_requests_in_flight.dec();
+        drop(place);
+        observing.note(&worked_on, answer)
+    });
+    let config = &app.config.http;
+    let patience =
+        if observed.route == UPLOAD { config.analytics_timeout } else { config.request_timeout };
+    match timeout(patience, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => observed.note(app, ApiError::Internal.into_answer()),
+        Err(_) => observed.note(app, ApiError::Timeout.into_answer()),
+    }
 }
 
-fn note(app: &App, route: &'static str, method: &Method, answer: &Answer, took: Duration) {
-    let status = answer.status();
-    let labels = RequestLabels { route, method: known_method(method), code: status.as_u16() };
-    app.metrics.http_requests.get_or_create(&labels).inc();
-    app.metrics
-        .http_request_duration
-        .get_or_create(&RequestDurationLabels { route })
-        .observe(took.as_secs_f64());
-    if let Some(&reason) = answer.extensions().get() {
-        app.metrics.requests_rejected.get_or_create(&RejectedLabels { reason }).inc();
-    }
-    let (status_code, duration_ms) = (status.as_u16(), took.as_millis());
-    // The query is never logged: old servers put their key there.
-    if status.is_server_error() {
-        tracing::warn!(
-            event = "request.failed",
-            route,
-            status_code,
-            duration_ms,
-            "a request failed"
-        );
-    } else if status.is_client_error() && status != StatusCode::UNAUTHORIZED {
-        tracing::info!(
-            event = "request.refused",
-            route,
-            status_code,
-            duration_ms,
-            "a request was refused"
-        );
-    } else {
-        tracing::debug!(
-            event = "request.done",
-            route,
-            status_code,
-            duration_ms,
-            "a request was answered"
-        );
+/// One request, as metrics and log see it.
+struct Observed {
+    route: &'static str,
+    method: &'static str,
+    began: Instant,
+    /// Set by whoever answers first: the work, or the end of the caller's patience.
+    is_noted: AtomicBool,
+}
+
+impl Observed {
+    fn note(&self, app: &App, answer: Answer) -> Answer {
+        if self.is_noted.swap(true, Ordering::AcqRel) {
+            return answer;
+        }
+        let Self { route, method, .. } = *self;
+        let (status, took) = (answer.status(), self.began.elapsed());
+        let labels = RequestLabels { route, method, code: status.as_u16() };
+        app.metrics.http_requests.get_or_create(&labels).inc();
+        let duration =
+            app.metrics.http_request_duration.get_or_create(&RequestDurationLabels { route });
+        duration.observe(took.as_secs_f64());
+        let refusal = answer.extensions().get::<RejectedReason>().copied();
+        if let Some(reason) = refusal {
+            app.metrics.requests_rejected.get_or_create(&RejectedLabels { reason }).inc();
+        }
+        // The query is never logged: old servers put their key there.
+        let server =
+            answer.extensions().get::<Requester>().map(|requester| field::display(requester.0));
+        let (code, duration_ms, reason) =
+            (status.as_u16(), took.as_millis(), refusal.map(field::debug));
+        if status.is_server_error() {
+            tracing::warn!(
+                event = "request.failed",
+                route,
+                code,
+                duration_ms,
+                server,
+                reason,
+                "a request failed"
+            );
+        } else if status.is_client_error() && server.is_some() {
+            tracing::info!(
+                event = "request.refused",
+                route,
+                code,
+                duration_ms,
+                server,
+                reason,
+                "a request was refused"
+            );
+        } else {
+            tracing::debug!(
+                event = "request.done",
+                route,
+                code,
+                duration_ms,
+                server,
+                reason,
+                "a request was answered"
+            );
+        }
+        answer
     }
 }
 

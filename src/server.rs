@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
 
 /// The operator's tools may ask for so long after the end was asked for.
 const OPERATOR_GRACE: Duration = Duration::from_secs(1);
+
+/// Sends that go on behind answers have at least so long to end.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// A bouncer that serves.
 pub struct Server {
@@ -91,20 +97,24 @@ impl Server {
         &self.app
     }
 
-    /// Accepts nothing more, answers what is under way, ends the sends that go on behind answers, and
-    /// writes what is still in memory; all of it within the grace period and a little more.
+    /// Accepts nothing more, answers what is under way, ends the sends that go on behind answers, all of it
+    /// within the grace period, and writes what is still in memory.
     pub async fn shutdown(self) {
-        let grace = self.app.config.http.shutdown_grace;
+        let until = Instant::now() + self.app.config.http.shutdown_grace;
+        self.app.stopping.cancel();
         self.stop_public.cancel();
-        // They fail only by panicking, which was logged where it happened.
+        // Tasks fail only by panicking, which was logged where it happened.
         let _ = self.public_task.await;
-        if tokio::time::timeout(grace, self.app.dispatcher.finish()).await.is_err() {
-            tracing::warn!(
-                event = "push.given_up",
-                "sends were cut at the end of the grace period"
-            );
+        self.app.requests.close();
+        let work = async {
+            self.app.requests.wait().await;
+            self.app.dispatcher.finish().await;
+        };
+        // What has less than that left was just begun; it gets a moment, so that nothing is cut in two.
+        let until = until.max(Instant::now() + LAST_MOMENT);
+        if timeout_at(until, work).await.is_err() {
+            tracing::warn!(event = "push.given_up", "work was cut at the end of the grace period");
         }
-        self.tidying.abort();
         let _ = self.tidying.await;
         self.stop_operator.cancel();
         let _ = self.operator_task.await;

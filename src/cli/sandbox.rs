@@ -6,6 +6,8 @@ mod story;
 
 use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{CommandError, CommandResult, exit};
 use crate::{
     clock::Clock,
@@ -73,7 +75,11 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     output.flush()?;
     drop(output);
     if !arguments.once {
-        tokio::signal::ctrl_c().await?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
     }
     server.shutdown().await;
     surroundings.apns.shutdown().await;

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
 };
 
 use crate::domain::device::{DeviceToken, Provider};
@@ -45,7 +45,7 @@ impl DeletedDevices {
 
 impl ListedDevices<'_> {
     /// The listed tokens that are not among those held.
-    pub(super) fn missing_in(&self, held: &[HeldToken]) -> DeletedDevices {
+    pub(super) fn missing_in(&self, held: &HashSet<HeldToken>) -> DeletedDevices {
         DeletedDevices {
             android: missing(Provider::Fcm, &self.android, held),
             apple: missing(Provider::Apns, &self.apple, held),
@@ -55,7 +55,7 @@ impl ListedDevices<'_> {
 
 /// Of several spellings of one token that we hold all but the first are missing too: the client has a
 /// row for each, and only one is right.
-fn missing(provider: Provider, listed: &[Cow<'_, str>], held: &[HeldToken]) -> Vec<String> {
+fn missing(provider: Provider, listed: &[Cow<'_, str>], held: &HashSet<HeldToken>) -> Vec<String> {
     let mut missing = BTreeSet::new();
     let mut first_spelling = HashMap::with_capacity(listed.len());
     for spelling in listed {
@@ -79,7 +79,7 @@ mod tests {
             android: android.iter().map(|&token| token.into()).collect(),
             apple: apple.iter().map(|&token| token.into()).collect(),
         };
-        let held: Vec<_> = [Provider::Apns, Provider::Fcm]
+        let held: HashSet<_> = [Provider::Apns, Provider::Fcm]
             .into_iter()
             .flat_map(|provider| {
                 held.iter().map(move |&token| (provider, DeviceToken::from_stored(token)))

@@ -89,6 +89,39 @@ pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
+/// Appends `value` to `output` without blanks, and its texts as UTF-8: escapes that some clients write make
+/// a message up to three times as long, and the push services count bytes.
+pub fn write_compact(output: &mut Vec<u8>, value: &RawValue) {
+    let mut rest = value.get();
+    while let Some(next) = rest.find(['"', ' ', '\t', '\n', '\r']) {
+        output.extend_from_slice(&rest.as_bytes()[..next]);
+        rest = &rest[next..];
+        if rest.starts_with('"') {
+            let (text, behind) = rest.split_at(end_of_text(rest));
+            match text.contains('\\').then(|| serde_json::from_str::<String>(text)) {
+                Some(Ok(decoded)) => write_text(output, &decoded),
+                // Without escapes, or with half of a surrogate pair, which has no other form.
+                None | Some(Err(_)) => output.extend_from_slice(text.as_bytes()),
+            }
+            rest = behind;
+        } else {
+            rest = &rest[1..];
+        }
+    }
+    output.extend_from_slice(rest.as_bytes());
+}
+
+/// How long the JSON text is that `rest` begins with, its quotes included.
+fn end_of_text(rest: &str) -> usize {
+    let mut is_escaped = false;
+    let end = rest.bytes().skip(1).position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(rest.len(), |end| end + 2)
+}
+
 /// Appends `value` to `output` as a JSON text.
 pub fn write_text(output: &mut Vec<u8>, value: &str) {
     serde_json::to_writer(output, value).expect("writing a text into memory does not fail");
@@ -189,6 +222,22 @@ mod tests {
         let found = members(&format!("{{{text}}}"));
         assert_eq!(found.len(), 50);
         assert_eq!(found[7], ("k7".to_owned(), "57".to_owned()));
+    }
+
+    #[test]
+    fn compact_is_without_blanks_and_escapes() {
+        let compact = |text: &str| {
+            let mut output = Vec::new();
+            write_compact(&mut output, serde_json::from_str(text).unwrap());
+            String::from_utf8(output).unwrap()
+        };
+        assert_eq!(
+            compact("{ \"a\" : [ 1.50 ,\n true ] , \"b\": \"x  y\" }"),
+            "{\"a\":[1.50,true],\"b\":\"x  y\"}"
+        );
+        assert_eq!(compact(r#""\u0436\ud83d\ude00 \" \\""#), "\"ж😀 \\\" \\\\\"");
+        assert_eq!(compact(r#"["\\","\ud83d", "\n"]"#), r#"["\\","\ud83d","\n"]"#);
+        assert_eq!(compact("7"), "7");
     }
 
     #[test]

@@ -23,8 +23,11 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, OPENMETRICS)], app.metrics.encode())
 }
 
-/// Ready is who can reach the database.
+/// Ready is who can reach the database and was not asked to stop.
 async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
+    if app.stopping.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
     match app.registry.ping().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {

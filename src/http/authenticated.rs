@@ -7,7 +7,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
 use http::{Method, request::Parts};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::{
     Answer, ApiError, Parameters, Success,
@@ -15,7 +16,7 @@ use super::{
     authentication::authenticate,
     body::{IncomingBody, ReceivedBody},
     client_address::client_address,
-    parameters::{is_form, method_override},
+    parameters::is_form,
 };
 use crate::{
     app::App,
@@ -91,30 +92,29 @@ where
     F: Future<Output = Result<Success, ApiError>>,
 {
     let config = &app.config.http;
-    let (limit, time) = if endpoint.is_upload {
-        (config.max_upload_bytes, config.analytics_timeout)
+    let (limit, body_time) = if endpoint.is_upload {
+        // An upload may take most of its time to arrive.
+        (config.max_upload_bytes, config.analytics_timeout / 2)
     } else {
-        (config.max_body_bytes, config.request_timeout)
+        (config.max_body_bytes, config.body_timeout)
     };
-    let began = Instant::now();
-    // An upload may take most of its time to arrive.
-    let body_time = if endpoint.is_upload { time / 2 } else { config.body_timeout };
     let (parts, body) = request.into_parts();
-    let deadline = began + body_time;
+    let deadline = Instant::now() + body_time;
     let body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
-    let mut decision = None;
-    let work = serve(&app, &parts, body, endpoint, &mut decision, handle);
-    let mut answer = match timeout_at(began + time, work).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => error.into_answer(),
-        Err(_) => ApiError::Timeout.into_answer(),
+    let mut learnt = Learnt::default();
+    let mut answer = match serve(&app, &parts, body, endpoint, &mut learnt, handle).await {
+        Ok(answer) => answer,
+        Err(error) => error.into_answer(),
     };
     let headers = answer.headers_mut();
     set_private_headers(headers);
-    if let Some(decision) = decision {
+    if let Some(decision) = learnt.decision {
         let limiter = &app.server_limiter;
         let policy = (limiter.limit(), limiter.window_seconds());
         set_limit_headers(headers, decision, policy, app.clock.now().unix_seconds());
+    }
+    if let Some(server) = learnt.server {
+        answer.extensions_mut().insert(Requester(server));
     }
     if parts.method == Method::HEAD {
         *answer.body_mut() = Body::empty();
@@ -122,12 +122,23 @@ where
     answer
 }
 
+/// Who made a request; the answer carries it to whoever logs.
+#[derive(Clone, Copy, Debug)]
+pub struct Requester(pub Uuid);
+
+/// What is known of a request also when it is refused.
+#[derive(Default)]
+struct Learnt {
+    server: Option<Uuid>,
+    decision: Option<Decision>,
+}
+
 async fn serve<H, F>(
     app: &Arc<App>,
     parts: &Parts,
     mut body: IncomingBody,
     endpoint: Endpoint,
-    decision: &mut Option<Decision>,
+    learnt: &mut Learnt,
     handle: H,
 ) -> Result<Answer, ApiError>
 where
@@ -143,8 +154,10 @@ where
     }
     let address = client_address(parts, app)?;
     let server = authenticate(app, &parts.headers, address).await?;
-    *decision = Some(limit(app, &server).await);
-    if let Some(Decision::Refused { retry_after, .. }) = *decision {
+    learnt.server = Some(server.uuid);
+    let decision = limit(app, &server).await;
+    learnt.decision = Some(decision);
+    if let Decision::Refused { retry_after, .. } = decision {
         return Err(ApiError::RateLimited(retry_after));
     }
     app.registry.touch_server(server.id);
@@ -163,7 +176,8 @@ async fn effective_method(parts: &Parts, body: &mut IncomingBody) -> Result<Stri
         return Ok(parts.method.as_str().to_owned());
     }
     let beginning = body.beginning(MAX_UNAUTHENTICATED_BYTES).await?;
-    Ok(method_override(beginning).unwrap_or_else(|| "POST".to_owned()))
+    let form = Parameters::read(&parts.headers, None, &Bytes::copy_from_slice(beginning)).await;
+    Ok(form.optional("method").unwrap_or("POST").to_owned())
 }
 
 /// Takes the server's limit into account: a request that is one too many for a moment waits for it.

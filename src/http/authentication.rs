@@ -43,7 +43,6 @@ pub(super) async fn authenticate(
         Some(uuid) => app.registry.find_server(uuid).await?,
         None => None,
     };
-    // Hashed also when nobody has the id, so that the time it takes does not tell.
     let key = KeyHash::of(&credentials.key);
     let Some(server) = server else {
         app.failure_limiter.failed(address, uuid);
@@ -58,8 +57,10 @@ pub(super) async fn authenticate(
         return Err(ApiError::Deactivated);
     }
     if matched == KeyMatch::Current && server.previous_key.is_some() {
-        // The new key has arrived where it belongs: the previous one dies now.
-        app.registry.forget_previous_key(&server).await?;
+        // The new key has arrived where it belongs: the previous one dies now, or with the next request.
+        if let Err(error) = app.registry.forget_previous_key(&server).await {
+            tracing::warn!(event = "server.previous_key_kept", %error, "a previous key lives a little longer");
+        }
     }
     Ok(server)
 }

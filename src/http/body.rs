@@ -98,7 +98,8 @@ impl IncomingBody {
     /// A place for a large body: for what was announced, or for the largest there may be.
     async fn place(&mut self) -> Result<OwnedSemaphorePermit, ApiError> {
         let announced = self.announced.and_then(|bytes| usize::try_from(bytes).ok());
-        let kibibytes = announced.unwrap_or(self.limit).min(self.limit).div_ceil(1024);
+        // Twice: a form is there as it came and as it was decoded.
+        let kibibytes = 2 * announced.unwrap_or(self.limit).min(self.limit).div_ceil(1024);
         let kibibytes = kibibytes.min(LARGE_BODIES_KIBIBYTES);
         let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.memory).acquire_many_owned(kibibytes);

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use axum::extract::Request;
 use http::Method;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     Answer, ApiError, Parameters, Success, body::IncomingBody, client_address::client_address,
@@ -55,11 +55,9 @@ where
     H: FnOnce(OpenRequest, Arc<App>) -> F,
     F: Future<Output = Result<Success, ApiError>>,
 {
-    let time = app.config.http.request_timeout;
-    match timeout_at(Instant::now() + time, serve(&app, request, endpoint, handle)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => error.into_answer(),
-        Err(_) => ApiError::Timeout.into_answer(),
+    match serve(&app, request, endpoint, handle).await {
+        Ok(answer) => answer,
+        Err(error) => error.into_answer(),
     }
 }
 

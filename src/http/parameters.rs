@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -10,6 +11,9 @@ use super::{ApiError, document::parse_uuid};
 
 /// Fields of one form at most; Zulip's own forms have a dozen.
 const MAX_FIELDS: usize = 1000;
+
+/// A longer form takes more than a millisecond; others are served while it is decoded.
+const LONG_FORM_BYTES: usize = 512 * 1024;
 
 /// The parameters of one request. The body is consulted first, then the query; of a repeated parameter
 /// the last value counts. It does not print itself: it holds keys and tokens.
@@ -21,8 +25,13 @@ pub struct Parameters {
 
 impl Parameters {
     /// The parameters in a request.
-    pub(super) async fn read(headers: &HeaderMap, query: Option<&str>, body: &[u8]) -> Self {
+    pub(super) async fn read(headers: &HeaderMap, query: Option<&str>, body: &Bytes) -> Self {
         let body = match content_type(headers) {
+            Some(ContentType::Form) if body.len() > LONG_FORM_BYTES => {
+                let body = body.clone();
+                let decoded = tokio::task::spawn_blocking(move || form(&body)).await;
+                decoded.expect("decoding a form does not panic")
+            }
             Some(ContentType::Form) => form(body),
             Some(ContentType::Multipart(boundary)) => multipart(boundary, body).await,
             None => Vec::new(),
@@ -148,15 +157,9 @@ fn of_length(name: &str, value: &str, length: usize) -> Result<String, ApiError>
     Err(ApiError::Invalid(format!("{name} is not length {length}").into()))
 }
 
-/// The value of the field `method` in what there is of a form.
-pub(super) fn method_override(beginning: &[u8]) -> Option<String> {
-    let last = form(beginning).into_iter().rfind(|(name, _)| name == "method");
-    last.map(|(_, method)| method)
-}
-
 /// Whether the body is a form, so that a field of it may override the method.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    matches!(content_type(headers), Some(ContentType::Form))
+    content_type(headers).is_some()
 }
 
 enum ContentType {
@@ -181,8 +184,8 @@ fn form(text: &[u8]) -> Vec<(String, String)> {
 }
 
 /// The text fields of a multipart body, up to where it breaks off.
-async fn multipart(boundary: String, body: &[u8]) -> Vec<(String, String)> {
-    let whole = bytes::Bytes::copy_from_slice(body);
+async fn multipart(boundary: String, body: &Bytes) -> Vec<(String, String)> {
+    let whole = body.clone();
     let stream =
         futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(whole) });
     let mut parts = multer::Multipart::new(stream, boundary);
@@ -207,7 +210,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let form = "application/x-www-form-urlencoded; charset=utf-8";
         headers.insert(header::CONTENT_TYPE, form.parse().unwrap());
-        Parameters::read(&headers, Some(query), body.as_bytes()).await
+        Parameters::read(&headers, Some(query), &Bytes::copy_from_slice(body.as_bytes())).await
     }
 
     #[tokio::test]

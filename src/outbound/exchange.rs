@@ -67,18 +67,15 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Reply, SendError> {
         let mut attempts = 0;
-        timeout_at(deadline, async {
-            loop {
-                attempts += 1;
-                let stream = self.stream().await?;
-                match exchange(&stream, request, body).await {
-                    Err(SendError::Unprocessed) if attempts < MAX_ATTEMPTS => {}
-                    outcome => return outcome,
-                }
+        loop {
+            attempts += 1;
+            let stream = self.stream(deadline).await?;
+            let exchanged = timeout_at(deadline, exchange(&stream, request, body)).await;
+            match exchanged.unwrap_or(Err(SendError::Deadline)) {
+                Err(SendError::Unprocessed) if attempts < MAX_ATTEMPTS => {}
+                outcome => return outcome,
             }
-        })
-        .await
-        .unwrap_or(Err(SendError::Deadline))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use rustls::ClientConfig;
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -96,25 +96,27 @@ impl Pool {
 
     /// A place for one request; waits while all are taken.
     ///
-    /// Fails as soon as an attempt to open a connection has failed and none is open. The caller sets
-    /// the deadline.
-    pub(super) async fn stream(&self) -> Result<Stream, DialError> {
+    /// Fails as soon as an attempt to open a connection has failed and none is open, or at the deadline:
+    /// then nothing was sent.
+    pub(super) async fn stream(&self, deadline: Instant) -> Result<Stream, DialError> {
+        timeout_at(deadline, self.wait_for_stream()).await.unwrap_or_else(|_| {
+            Err(self.shared.state().last_error.clone().unwrap_or(DialError::Timeout))
+        })
+    }
+
+    async fn wait_for_stream(&self) -> Result<Stream, DialError> {
         let known_failures = self.shared.state().failures;
         loop {
             let changed = self.shared.changed.notified();
             match self.shared.try_stream(known_failures) {
                 Attempt::Taken(connection, more) => {
                     if more {
-                        // There is room for another one who waits.
+                        // There is room for another one who waits, or he is to make some.
                         self.shared.changed.notify_one();
                     }
                     return Ok(Stream { connection, pool: Arc::clone(&self.shared) });
                 }
-                Attempt::Failed(error) => {
-                    // Whoever else waits shall hear of it too.
-                    self.shared.changed.notify_one();
-                    return Err(error);
-                }
+                Attempt::Failed(error) => return Err(error),
                 Attempt::Dial(at) => {
                     tokio::spawn(open(Arc::clone(&self.shared), at));
                 }
@@ -149,7 +151,8 @@ impl Shared {
             && free > 0
         {
             connection.take_stream();
-            return Attempt::Taken(Arc::clone(connection), free > 1);
+            let connection = Arc::clone(connection);
+            return Attempt::Taken(connection, free > 1 || self.may_dial(&state));
         }
         if state.connections.is_empty()
             && state.failures > known_failures
@@ -157,16 +160,20 @@ impl Shared {
         {
             return Attempt::Failed(error.clone());
         }
-        // A fresh connection takes one request only until that is answered (Apple's rule), so that it is
-        // full says nothing; it is waited for before the next one is opened.
-        let is_settled = state.connections.iter().all(|connection| connection.is_proven());
-        if !state.dialling && is_settled && state.connections.len() < self.settings.max_connections
-        {
+        if self.may_dial(&state) {
             state.dialling = true;
             let now = Instant::now();
             return Attempt::Dial(state.not_before.map_or(now, |not_before| not_before.max(now)));
         }
         Attempt::Wait
+    }
+
+    /// A fresh connection takes one request only until that is answered (Apple's rule), so that it is full
+    /// says nothing; it is waited for before the next one is opened.
+    fn may_dial(&self, state: &State) -> bool {
+        !state.dialling
+            && state.connections.len() < self.settings.max_connections
+            && state.connections.iter().all(|connection| connection.is_proven())
     }
 
     fn release(&self, connection: &Connection) {
@@ -199,7 +206,8 @@ async fn open(pool: Arc<Shared>, at: Instant) {
             state.last_error = Some(error);
             state.not_before = Some(Instant::now() + pause);
             drop(state);
-            pool.changed.notify_one();
+            // Everybody who waits shall hear of it.
+            pool.changed.notify_waiters();
             return;
         }
     };

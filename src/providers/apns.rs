@@ -15,6 +15,7 @@ use std::{
 };
 
 use app::App;
+use authentication_token::AuthenticationTokens;
 pub use message::{ApnsMessage, MAX_PAYLOAD_BYTES};
 pub use rejection::ApnsReason;
 
@@ -44,11 +45,29 @@ impl Apns {
     ) -> Result<Self, ProvidersError> {
         let mut apps = Vec::with_capacity(config.len());
         let mut by_topic = HashMap::new();
+        // Apple counts changes of tokens by team, so apps with one key share its tokens.
+        let mut by_key: HashMap<(&str, &str), Arc<AuthenticationTokens>> = HashMap::new();
         for (name, app) in config {
             for topic in app.topics.iter().filter_map(|topic| AppId::parse(topic)) {
                 by_topic.insert(topic, apps.len());
             }
-            apps.push(App::new(name, app, ca_file, clock, random, metrics)?);
+            let tokens = match (&app.key_file, &app.key_id, &app.team_id) {
+                (Some(file), Some(key_id), Some(team_id)) => {
+                    let known = by_key.get(&(team_id.as_str(), key_id.as_str())).cloned();
+                    Some(match known {
+                        Some(tokens) => tokens,
+                        None => {
+                            let read =
+                                AuthenticationTokens::read(file, key_id, team_id, clock, random)?;
+                            let tokens = Arc::new(read);
+                            by_key.insert((team_id, key_id), Arc::clone(&tokens));
+                            tokens
+                        }
+                    })
+                }
+                _ => None,
+            };
+            apps.push(App::new(name, app, tokens, ca_file, clock, metrics)?);
         }
         Ok(Self { apps, by_topic, random: random.clone() })
     }

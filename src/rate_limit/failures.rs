@@ -35,6 +35,9 @@ pub struct FailureLimiter {
     /// Stopped until the entry's own time is over.
     stopped: Cache<Key, std::time::Instant>,
     got_in: Cache<(AddressKey, Uuid), ()>,
+    /// Addresses that failed lately. Only these suffer for an organization that is guessed at, so that
+    /// its own server gets in also when nobody remembers it.
+    failed: Cache<AddressKey, ()>,
 }
 
 impl FailureLimiter {
@@ -45,6 +48,7 @@ impl FailureLimiter {
             limiter: RateLimiter::keyed(quota(rate)),
             clock: DefaultClock::default(),
             stopped: Cache::builder().max_capacity(REMEMBERED).time_to_live(rate.per).build(),
+            failed: Cache::builder().max_capacity(REMEMBERED).time_to_live(rate.per).build(),
             got_in: Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build(),
         }
     }
@@ -60,6 +64,7 @@ impl FailureLimiter {
         {
             return Ok(());
         }
+        let organization = organization.filter(|_| self.failed.contains_key(&address));
         let keys = [Some(Key::Address(address)), organization.map(Key::Organization)];
         for key in keys.into_iter().flatten() {
             if let Some(until) = self.stopped.get(&key) {
@@ -74,6 +79,7 @@ impl FailureLimiter {
 
     /// Notes a failure.
     pub fn failed(&self, address: AddressKey, organization: Option<Uuid>) {
+        self.failed.insert(address, ());
         let keys = [Some(Key::Address(address)), organization.map(Key::Organization)];
         for key in keys.into_iter().flatten() {
             if let Err(not_until) = self.limiter.check_key(&key) {
@@ -113,15 +119,16 @@ mod tests {
     #[test]
     fn whoever_fails_too_often_is_stopped_by_address_and_by_id() {
         let limiter = limiter();
-        let (guesser, owner) = (IpAddr::from(GUESSER).into(), IpAddr::from(OWNER).into());
+        let (guesser, other) = (IpAddr::from(GUESSER).into(), IpAddr::from(OWNER).into());
         let organization = Uuid::from_u128(1);
         for _ in 0..6 {
             assert!(limiter.check(guesser, Some(organization)).is_ok());
             limiter.failed(guesser, Some(organization));
         }
         assert!(limiter.check(guesser, None).is_err());
-        assert!(limiter.check(owner, Some(organization)).is_err());
-        assert!(limiter.check(owner, None).is_ok());
+        limiter.failed(other, None);
+        assert!(limiter.check(other, Some(organization)).is_err());
+        assert!(limiter.check(other, None).is_ok());
     }
 
     #[test]
@@ -133,7 +140,20 @@ mod tests {
         for _ in 0..6 {
             limiter.failed(guesser, Some(organization));
         }
+        // Its address has failed with another id since; it is known all the same.
+        limiter.failed(owner, None);
         assert!(limiter.check(owner, Some(organization)).is_ok());
         assert!(limiter.check(guesser, Some(organization)).is_err());
+    }
+
+    #[test]
+    fn guesses_at_an_id_do_not_stop_an_address_that_never_failed() {
+        let limiter = limiter();
+        let (guesser, owner) = (IpAddr::from(GUESSER).into(), IpAddr::from(OWNER).into());
+        let organization = Uuid::from_u128(1);
+        for _ in 0..6 {
+            limiter.failed(guesser, Some(organization));
+        }
+        assert!(limiter.check(owner, Some(organization)).is_ok());
     }
 }

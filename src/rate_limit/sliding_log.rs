@@ -67,7 +67,8 @@ impl ServerLimiter {
 
     /// Decides on one request of a server now.
     pub fn check(&self, server_id: i64) -> Decision {
-        let now = self.clock.now().unix_millis();
+        // Time that runs: setting the system's clock back must not keep old requests in the log.
+        let now = self.running_millis();
         let span = i64::try_from(self.rate.per.as_millis()).unwrap_or(i64::MAX);
         let limit = self.rate.count.get() as usize;
         let mut shard = self.shard(server_id);
@@ -84,7 +85,10 @@ impl ServerLimiter {
         let delay = Duration::from_millis(u64::try_from(free_at - now).unwrap_or(0));
         if delay > self.max_delay {
             let newest = log.back().copied().unwrap_or(now);
-            return Decision::Refused { retry_after: delay, reset: seconds(newest + span) };
+            return Decision::Refused {
+                retry_after: delay,
+                reset: self.reset(newest + span - now),
+            };
         }
         let at = free_at.max(now);
         log.push_back(at);
@@ -92,14 +96,14 @@ impl ServerLimiter {
         Decision::Allowed {
             delay,
             remaining: self.rate.count.get() - used,
-            reset: seconds(at + span),
+            reset: self.reset(at + span - now),
         }
     }
 
     /// Forgets servers that made no request within the span.
     pub fn sweep(&self) {
-        let now = self.clock.now();
-        let oldest = (now - self.rate.per).unix_millis();
+        let span = i64::try_from(self.rate.per.as_millis()).unwrap_or(i64::MAX);
+        let oldest = self.running_millis() - span;
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, log| log.back().is_some_and(|&newest| newest > oldest));
@@ -107,15 +111,20 @@ impl ServerLimiter {
         }
     }
 
+    fn running_millis(&self) -> i64 {
+        i64::try_from(self.clock.running().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The Unix second that comes in so many milliseconds, rounded up: at that second it is true.
+    fn reset(&self, in_millis: i64) -> i64 {
+        let then = self.clock.now().unix_millis().saturating_add(in_millis);
+        Timestamp::from_unix_millis(then.saturating_add(999)).unix_seconds()
+    }
+
     fn shard(&self, server_id: i64) -> MutexGuard<'_, HashMap<i64, VecDeque<i64>>> {
         let index = server_id.unsigned_abs() as usize % SHARDS;
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn seconds(millis: i64) -> i64 {
-    // Rounded up: at the second that is named, it is true.
-    Timestamp::from_unix_millis(millis.saturating_add(999)).unix_seconds()
 }
 
 #[cfg(test)]

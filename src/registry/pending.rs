@@ -1,6 +1,7 @@
 //! What may be written a few seconds late: counts, and times of last requests.
 //!
-//! A crash loses at most what was collected since the last flush.
+//! A crash loses at most what was collected since the last flush. Where the database's last word is lost
+//! (the connection ends between commit and answer), one flush may be counted twice.
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,8 @@ use sea_orm::{
     TransactionTrait as _,
     sea_query::{Expr, OnConflict},
 };
+
+use tokio_util::sync::CancellationToken;
 
 use super::{Registry, RegistryError};
 use crate::clock::Timestamp;
@@ -82,12 +85,15 @@ impl Registry {
         });
     }
 
-    /// Writes what was collected, every two seconds, until the task is dropped.
-    pub async fn keep_flushing(&self) {
+    /// Writes what was collected, every two seconds, until `stop`; a flush is never cut off.
+    pub async fn keep_flushing(&self, stop: &CancellationToken) {
         let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
             if let Err(error) = self.flush().await {
                 tracing::warn!(event = "database.flush_failed", %error, "counts wait for the next flush");
             }
@@ -116,7 +122,8 @@ impl Registry {
 
     async fn write(&self, collected: &Collected) -> Result<(), DbErr> {
         let transaction = self.inner.database.begin().await?;
-        for (&(server_id, remote_realm_id, end_time), count) in &collected.counts {
+        // In order, so that two nodes cannot wait for each other's rows.
+        for ((server_id, remote_realm_id, end_time), count) in sorted(&collected.counts) {
             let add = |column: push_counts::Column| {
                 Expr::col((push_counts::Entity, column)).add(Expr::col(("excluded", column)))
             };
@@ -142,14 +149,14 @@ impl Registry {
             .exec_without_returning(&transaction)
             .await?;
         }
-        for (&id, &at) in &collected.server_requests {
+        for (id, at) in sorted(&collected.server_requests) {
             remote_servers::Entity::update_many()
                 .col_expr(remote_servers::Column::LastRequestAt, Expr::value(at))
                 .filter(remote_servers::Column::Id.eq(id))
                 .exec(&transaction)
                 .await?;
         }
-        for (&id, &at) in &collected.realm_requests {
+        for (id, at) in sorted(&collected.realm_requests) {
             remote_realms::Entity::update_many()
                 .col_expr(remote_realms::Column::LastRequestAt, Expr::value(at))
                 .filter(remote_realms::Column::Id.eq(id))
@@ -175,6 +182,12 @@ impl Collected {
             self.realm_requests.entry(id).or_insert(at);
         }
     }
+}
+
+fn sorted<K: Copy + Ord, V: Copy>(collected: &HashMap<K, V>) -> Vec<(K, V)> {
+    let mut entries: Vec<(K, V)> = collected.iter().map(|(&key, &value)| (key, value)).collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    entries
 }
 
 fn end_of_day(now: Timestamp) -> i64 {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use entities::{redacted::RedactedBytes, remote_servers};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    TransactionTrait as _,
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _, TransactionTrait as _, sea_query::IntoCondition,
 };
 use uuid::Uuid;
 
@@ -166,10 +166,11 @@ impl Registry {
             model.previous_key_hash = Set(Some(RedactedBytes(previous.hash.expose().to_vec())));
             model.previous_key_until = Set(Some(previous.until.unix_millis()));
         }
-        self.change_server(server, model).await
+        self.change_server(server, model, Condition::all()).await
     }
 
-    /// Stops accepting a server's previous key: its new one was used.
+    /// Stops accepting a server's previous key: its new one was used. A rotation that came in between is
+    /// left alone.
     ///
     /// # Errors
     ///
@@ -180,17 +181,20 @@ impl Registry {
             previous_key_until: Set(None),
             ..Default::default()
         };
-        self.change_server(server, model).await
+        let key_hash = RedactedBytes(server.key.expose().to_vec());
+        self.change_server(server, model, remote_servers::Column::KeyHash.eq(key_hash)).await
     }
 
     async fn change_server(
         &self,
         server: &RemoteServer,
         model: remote_servers::ActiveModel,
+        condition: impl IntoCondition,
     ) -> Result<(), RegistryError> {
         let changed = remote_servers::Entity::update_many()
             .set(model)
             .filter(remote_servers::Column::Id.eq(server.id))
+            .filter(condition)
             .exec(&self.inner.database)
             .await;
         self.inner.servers.invalidate(&server.uuid);

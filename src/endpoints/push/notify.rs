@@ -34,8 +34,8 @@ impl<'a> NotifyRequest<'a> {
         let user_uuid = document.optional_text("user_uuid")?;
         let realm_uuid = document.optional_text("realm_uuid")?;
         let gcm_payload = document.object_or_empty("gcm_payload")?;
-        let apns_payload = document.object_or_empty("apns_payload")?;
         let gcm_options = document.object_or_empty("gcm_options")?;
+        let apns_payload = document.object_or_empty("apns_payload")?;
         let android_devices = document.texts_or_empty("android_devices")?;
         let apple_devices = document.texts_or_empty("apple_devices")?;
         let user_uuid = user_uuid.as_deref().map(parse_uuid).transpose()?;
@@ -114,6 +114,6 @@ fn check(server: &RemoteServer, entitlement: &Entitlement) -> Result<(), ApiErro
     match (entitlement.can_push, server.api_feature_level) {
         (true, _) => Ok(()),
         (false, None) => Err(ApiError::PlanDisallowsOldServer),
-        (false, Some(_)) => Err(ApiError::PlanDisallows(String::new())),
+        (false, Some(_)) => Err(ApiError::PlanDisallows(entitlement.reason)),
     }
 }

@@ -15,7 +15,6 @@ use crate::{
     metrics::Metrics,
     outbound::{Body, ClientIdentity, Origin, Pool, PoolSettings, Reply},
     providers::{Failure, Outcome, ProvidersError, RejectionReason, trust},
-    random::Random,
 };
 
 /// One app on Apple's phones, or several that share credentials.
@@ -23,7 +22,7 @@ pub(super) struct App {
     name: String,
     pool: Pool,
     /// Absent when a client certificate says who we are.
-    tokens: Option<AuthenticationTokens>,
+    tokens: Option<Arc<AuthenticationTokens>>,
     attempt_timeout: Duration,
     clock: Clock,
 }
@@ -32,20 +31,14 @@ impl App {
     pub(super) fn new(
         name: &str,
         config: &ApnsAppConfig,
+        tokens: Option<Arc<AuthenticationTokens>>,
         ca_file: Option<&Path>,
         clock: &Clock,
-        random: &Random,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, ProvidersError> {
         let identity = config.cert_file.as_deref().map(ClientIdentity::read).transpose()?;
         let tls = trust(config.ca_file.as_deref(), ca_file)?.http2_client(identity)?;
         let endpoint = config.endpoint.as_deref().unwrap_or_else(|| config.environment.endpoint());
-        let tokens = match (&config.key_file, &config.key_id, &config.team_id) {
-            (Some(file), Some(key_id), Some(team_id)) => {
-                Some(AuthenticationTokens::read(file, key_id, team_id, clock, random)?)
-            }
-            _ => None,
-        };
         metrics.app_is_configured(Provider::Apns, name);
         Ok(Self {
             name: name.to_owned(),
@@ -65,8 +58,8 @@ impl App {
         &self.name
     }
 
-    /// One push. An authentication token that Apple calls expired is renewed, and the push repeated,
-    /// once and under the same `apns-id`.
+    /// One push. When Apple does not take the authentication token for its age, it is repeated with another
+    /// one, once and under the same `apns-id`.
     pub(super) async fn send(
         &self,
         token: &DeviceToken,
@@ -75,16 +68,25 @@ impl App {
         apns_id: Uuid,
     ) -> Outcome {
         let deadline = Instant::now() + self.attempt_timeout;
-        let authorization = self.tokens.as_ref().map(AuthenticationTokens::current);
+        let authorization = self.tokens.as_deref().map(AuthenticationTokens::current);
         let outcome =
             self.attempt(token, topic, message, apns_id, authorization.clone(), deadline).await;
-        if let Outcome::Rejected(RejectionReason::Apns(ApnsReason::ExpiredProviderToken)) = outcome
-            && let (Some(tokens), Some(refused)) = (&self.tokens, &authorization)
-            && let Some(renewed) = tokens.renew(refused)
-        {
-            return self.attempt(token, topic, message, apns_id, Some(renewed), deadline).await;
+        let (Some(tokens), Some(refused)) = (&self.tokens, &authorization) else { return outcome };
+        let other = match outcome {
+            Outcome::Rejected(RejectionReason::Apns(ApnsReason::ExpiredProviderToken)) => {
+                tokens.newer_than(refused)
+            }
+            Outcome::Rejected(RejectionReason::Apns(ApnsReason::TooManyProviderTokenUpdates)) => {
+                tokens.older_than(refused)
+            }
+            _ => None,
+        };
+        match other {
+            Some(other) => {
+                self.attempt(token, topic, message, apns_id, Some(other), deadline).await
+            }
+            None => outcome,
         }
-        outcome
     }
 
     async fn attempt(

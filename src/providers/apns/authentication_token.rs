@@ -5,7 +5,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,13 +24,12 @@ use crate::{
     random::Random,
 };
 
-/// A token's `iat` is rounded down to this, so that all nodes say the same.
-const ISSUED_AT_STEP: Duration = Duration::from_secs(30 * 60);
+/// A token serves for one step of the clock, counted from the Unix epoch, so that all nodes, and a node
+/// before and after a restart, make tokens with the same `iat` and change them at the same moment. Within
+/// Apple's 20 to 60 minutes, also when a token serves for one more step.
+const STEP: Duration = Duration::from_secs(25 * 60);
 
-/// Apple's "no more than once every 20 minutes", and a little for clocks that differ.
-const SHORTEST_LIFE: Duration = Duration::from_secs(21 * 60);
-
-/// Makes and keeps the authentication token of one key.
+/// Makes and keeps the authentication tokens of one key.
 pub(super) struct AuthenticationTokens {
     key: EcdsaKeyPair,
     key_id: String,
@@ -35,14 +37,16 @@ pub(super) struct AuthenticationTokens {
     clock: Clock,
     random: Random,
     current: ArcSwapOption<Token>,
+    /// The step whose token Apple does not take yet, because the team has changed its token too lately;
+    /// the token of the step before serves instead.
+    held_back: AtomicI64,
     /// Held while a token is made, so that only one is.
     making: Mutex<()>,
 }
 
 struct Token {
     header: HeaderValue,
-    issued_at: Timestamp,
-    made_at: Timestamp,
+    step: i64,
 }
 
 #[derive(Serialize)]
@@ -85,43 +89,50 @@ impl AuthenticationTokens {
             clock: clock.clone(),
             random: random.clone(),
             current: ArcSwapOption::empty(),
+            held_back: AtomicI64::new(i64::MIN),
             making: Mutex::default(),
         })
     }
 
     /// The value of `authorization` now.
     pub(super) fn current(&self) -> HeaderValue {
-        let now = self.clock.now();
+        let step = self.step();
         match &*self.current.load() {
-            Some(token) if !token.is_due(now) => token.header.clone(),
-            _ => self.make(now, |token| token.is_due(now)),
+            Some(token) if token.step == step => token.header.clone(),
+            _ => self.make(step),
         }
     }
 
-    /// A newer value than `refused`, which Apple called expired; `None` while Apple takes no newer one.
-    pub(super) fn renew(&self, refused: &HeaderValue) -> Option<HeaderValue> {
-        let now = self.clock.now();
-        let header = self.make(now, |token| {
-            token.header == *refused && now.since(token.made_at) >= SHORTEST_LIFE
-        });
-        (header != *refused).then_some(header)
+    /// An older value than `refused`, which Apple called one change too many; `None` when there is none.
+    pub(super) fn older_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        let step = step_of(self.clock.now());
+        self.held_back.store(step, Ordering::Release);
+        let older = self.current();
+        (older != *refused).then_some(older)
     }
 
-    /// Makes a new token if the current one `is_to_be_replaced`, and gives the one that is current then.
-    fn make(&self, now: Timestamp, is_to_be_replaced: impl Fn(&Token) -> bool) -> HeaderValue {
+    /// A newer value than `refused`, which Apple called expired; `None` when there is none.
+    pub(super) fn newer_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        self.held_back.store(i64::MIN, Ordering::Release);
+        let newer = self.current();
+        (newer != *refused).then_some(newer)
+    }
+
+    /// The step whose token serves now.
+    fn step(&self) -> i64 {
+        let step = step_of(self.clock.now());
+        if self.held_back.load(Ordering::Acquire) == step { step - 1 } else { step }
+    }
+
+    fn make(&self, step: i64) -> HeaderValue {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(token) = &*self.current.load()
-            && !is_to_be_replaced(token)
+            && token.step == step
         {
             return token.header.clone();
         }
-        let issued_at = issued_at(now);
-        let header = self.sign(issued_at);
-        self.current.store(Some(Arc::new(Token {
-            header: header.clone(),
-            issued_at,
-            made_at: now,
-        })));
+        let header = self.sign(start_of(step));
+        self.current.store(Some(Arc::new(Token { header: header.clone(), step })));
         header
     }
 
@@ -142,17 +153,14 @@ impl AuthenticationTokens {
     }
 }
 
-impl Token {
-    /// Whether a newer one is to be made. The oldest a token gets is one step and the shortest life:
-    /// 51 minutes.
-    fn is_due(&self, now: Timestamp) -> bool {
-        issued_at(now) != self.issued_at && now.since(self.made_at) >= SHORTEST_LIFE
-    }
+const STEP_SECONDS: i64 = STEP.as_secs().cast_signed();
+
+fn step_of(now: Timestamp) -> i64 {
+    now.unix_seconds().div_euclid(STEP_SECONDS)
 }
 
-fn issued_at(now: Timestamp) -> Timestamp {
-    let step = i64::try_from(ISSUED_AT_STEP.as_secs()).expect("half an hour is few seconds");
-    Timestamp::from_unix_seconds(now.unix_seconds().div_euclid(step) * step)
+fn start_of(step: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(step.saturating_mul(STEP_SECONDS))
 }
 
 /// The sentence that helps whoever gave another file.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     clock::Timestamp,
     domain::{
-        json_object::{JsonObject, write_text},
+        json_object::{JsonObject, write_compact, write_text},
         removal,
     },
 };
@@ -49,7 +49,7 @@ impl ApnsMessage {
             for (name, value) in custom.iter().filter(|(name, _)| *name != "aps") {
                 write_member(&mut body, name, |body| match name {
                     "zulip" => write_zulip(body, value),
-                    _ => body.extend_from_slice(value.get().as_bytes()),
+                    _ => write_compact(body, value),
                 });
                 body.push(b',');
             }
@@ -61,7 +61,7 @@ impl ApnsMessage {
             for (name, value) in payload.iter().filter(|(name, _)| *name != "custom") {
                 is_background &= !matches!(name, "alert" | "badge" | "sound");
                 body.extend_from_slice(separator);
-                write_member(body, name, |body| body.extend_from_slice(value.get().as_bytes()));
+                write_member(body, name, |body| write_compact(body, value));
                 separator = b",";
             }
             body.push(b'}');
@@ -80,7 +80,7 @@ impl ApnsMessage {
         let mut body = Vec::with_capacity(1024);
         body.extend_from_slice(b"{\"zulip\":{");
         for (name, value) in base_payload.iter().filter(|(name, _)| *name != "event") {
-            write_member(&mut body, name, |body| body.extend_from_slice(value.get().as_bytes()));
+            write_member(&mut body, name, |body| write_compact(body, value));
             body.push(b',');
         }
         body.extend_from_slice(
@@ -93,11 +93,15 @@ impl ApnsMessage {
 
     /// The form of servers 1.6: a text and message ids at the top.
     fn of_1_6(alert: Option<&RawValue>, message_ids: &RawValue) -> Self {
-        let message_ids = message_ids.get();
-        let alert = alert.map(|alert| format!("\"alert\":{},", alert.get())).unwrap_or_default();
-        let body = format!(
-            "{{\"zulip\":{{\"message_ids\":{message_ids}}},\"aps\":{{{alert}\"badge\":0}}}}"
-        );
+        let mut body = Vec::with_capacity(256);
+        body.extend_from_slice(b"{\"zulip\":{\"message_ids\":");
+        write_compact(&mut body, message_ids);
+        body.extend_from_slice(b"},\"aps\":{");
+        if let Some(alert) = alert {
+            write_member(&mut body, "alert", |body| write_compact(body, alert));
+            body.push(b',');
+        }
+        body.extend_from_slice(b"\"badge\":0}}");
         Self { body: body.into(), is_background: false }
     }
 
@@ -136,7 +140,7 @@ fn write_zulip(body: &mut Vec<u8>, value: &RawValue) {
         let ids = removal::message_ids_to_send(&zulip)?;
         Some((zulip, ids))
     }) else {
-        body.extend_from_slice(value.get().as_bytes());
+        write_compact(body, value);
         return;
     };
     let mut separator = b'{';
@@ -144,7 +148,7 @@ fn write_zulip(body: &mut Vec<u8>, value: &RawValue) {
         body.push(separator);
         write_member(body, name, |body| match name {
             "zulip_message_ids" => write_text(body, &ids),
-            _ => body.extend_from_slice(value.get().as_bytes()),
+            _ => write_compact(body, value),
         });
         separator = b',';
     }

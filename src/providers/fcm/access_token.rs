@@ -27,6 +27,9 @@ const RENEWAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a renewal failed, the next is tried this much later, so that an outage is not hammered at.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
+/// A token that Google refuses though it should live is replaced no more often than this.
+const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
 /// Why there is no access token; its text never holds one.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum AccessTokenError {
@@ -57,6 +60,7 @@ struct Shared {
 
 struct Token {
     header: HeaderValue,
+    made_at: Timestamp,
     renew_at: Timestamp,
     ends_at: Timestamp,
 }
@@ -106,7 +110,7 @@ impl AccessTokens {
                 return Ok(token.header.clone());
             }
             if now < token.ends_at {
-                self.renew_in_background();
+                self.renew_in_background(now);
                 return Ok(token.header.clone());
             }
         }
@@ -122,15 +126,16 @@ impl AccessTokens {
         self.replace(Some(refused), deadline).await
     }
 
-    fn renew_in_background(&self) {
-        // Whoever holds the lock is at it already.
-        if self.shared.fetching.try_lock().is_ok() {
+    fn renew_in_background(&self, now: Timestamp) {
+        // Whoever holds the lock is at it already; and after a failure there is a pause.
+        let is_due = match self.shared.fetching.try_lock() {
+            Ok(last_failure) => !is_pausing(last_failure.as_ref(), now),
+            Err(_) => false,
+        };
+        if is_due {
             let tokens = self.clone();
-            tokio::spawn(async move {
-                if let Err(error) = tokens.fetch_if_due().await {
-                    tracing::warn!(event = "credential.refresh_failed", %error, "the old access token is used until it ends");
-                }
-            });
+            // A failure is logged where it happens; the old token serves until it ends.
+            tokio::spawn(async move { tokens.fetch_if_due().await.is_ok() });
         }
     }
 
@@ -145,6 +150,9 @@ impl AccessTokens {
             let current = self.shared.current.load();
             match &*current {
                 Some(token) if token.header == *refused => {
+                    if self.shared.clock.now().since(token.made_at) < PAUSE_AFTER_REFUSAL {
+                        return Err(AccessTokenError::Unusable);
+                    }
                     self.shared.current.compare_and_swap(&current, None);
                 }
                 Some(token) => return Ok(token.header.clone()),
@@ -168,8 +176,8 @@ impl AccessTokens {
         {
             return Ok(token.header.clone());
         }
-        if let Some((at, error)) = &*last_failure
-            && now.since(*at) < PAUSE_AFTER_FAILURE
+        if let Some((_, error)) = &*last_failure
+            && is_pausing(last_failure.as_ref(), now)
         {
             return Err(error.clone());
         }
@@ -181,6 +189,7 @@ impl AccessTokens {
                 Ok(header)
             }
             Err(error) => {
+                tracing::warn!(event = "credential.refresh_failed", %error, "no new access token for FCM");
                 *last_failure = Some((now, error.clone()));
                 Err(error)
             }
@@ -217,10 +226,15 @@ impl AccessTokens {
         let life = Duration::from_secs(answer.expires_in.into());
         Ok(Token {
             header,
+            made_at: now,
             renew_at: now + life * RENEW_AT_PERCENT / 100,
             ends_at: now + life.saturating_sub(MARGIN),
         })
     }
+}
+
+fn is_pausing(last_failure: Option<&(Timestamp, AccessTokenError)>, now: Timestamp) -> bool {
+    last_failure.is_some_and(|(at, _)| now.since(*at) < PAUSE_AFTER_FAILURE)
 }
 
 fn is_word(text: &str) -> bool {

@@ -69,7 +69,7 @@ impl FcmMessage {
                 _ => data.add(name, &python_str(value)?),
             }
         }
-        Ok(Some(data.finish()))
+        Ok((data.bytes > 0).then(|| data.finish()))
     }
 
     /// The message of a test notification: what the server sent, and what makes it a test.
@@ -132,9 +132,9 @@ impl Data {
     }
 }
 
-/// "The key should not be a reserved word ("from", "message_type", or any word starting with "google."
-/// or "gcm.notification.")": Google refuses the whole message for one such name, so it is left out.
-/// <https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages#Message>
+/// "The key should not be a reserved word (`from`, `message_type`, or any word starting with `google` or
+/// `gcm`)": Google refuses the whole message for one such name, so it is left out.
+/// <https://firebase.google.com/docs/cloud-messaging/concept-options#data_messages>
 fn is_reserved(name: &str) -> bool {
     matches!(name, "from" | "message_type") || name.starts_with("google") || name.starts_with("gcm")
 }
