@@ -37,9 +37,9 @@ pub(crate) fn observed(
 pub(crate) fn differences(expected: &Expected, observed: &Expected) -> Vec<String> {
     let mut observed = observed.clone();
     observed.volatile.clone_from(&expected.volatile);
+    // The reference's library repeats inside a request, ours must not: nobody wants a message twice.
+    let mut lines = repeated(&observed.pushes);
     let (expected, observed) = (normal_form(expected), normal_form(&observed));
-
-    let mut lines = Vec::new();
     if expected.status != observed.status {
         lines.push(format!("status: expected {}, got {}", expected.status, observed.status));
     }
@@ -58,6 +58,13 @@ pub(crate) fn differences(expected: &Expected, observed: &Expected) -> Vec<Strin
     }
     push_differences(&expected.pushes, &observed.pushes, &mut lines);
     lines
+}
+
+/// One line for each push that went out more than once.
+fn repeated(pushes: &[Push]) -> Vec<String> {
+    let is_repeated = |(index, push): &(usize, &Push)| pushes[..*index].contains(push);
+    let twice = pushes.iter().enumerate().filter(is_repeated);
+    twice.map(|(_, push)| format!("push to {} went out more than once", push.token)).collect()
 }
 
 /// The exchange with everything equal that does not matter: the order inside `deleted_devices`,
@@ -211,13 +218,15 @@ mod tests {
     }
 
     #[test]
-    fn repeated_pushes_count_once_and_their_order_does_not_matter() {
+    fn recorded_repetitions_count_once_and_our_own_are_told() {
         let (a, b) = (push("a", json!({"x": 1})), push("b", json!({"x": 1})));
         let mut expected = exchange(json!({}));
         expected.pushes = vec![a.clone(), b.clone(), a.clone()];
         let mut observed = exchange(json!({}));
-        observed.pushes = vec![b, a];
+        observed.pushes = vec![b.clone(), a.clone()];
         assert!(differences(&expected, &observed).is_empty());
+        observed.pushes = vec![b, a.clone(), a];
+        assert_eq!(differences(&expected, &observed), ["push to a went out more than once"]);
     }
 
     #[test]
