@@ -18,10 +18,17 @@ use crate::{
     rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
     registration::Registrations,
     registry::{OpenError, Registry},
+    shares::Shares,
 };
 
 /// Memory for large bodies, in kibibytes: ten uploads of statistics of the largest kind at once.
 pub const LARGE_BODIES_KIBIBYTES: usize = 256 * 1024;
+
+/// Look-ups at once for addresses that failed too often.
+const SUSPECT_LOOKUPS: usize = 4;
+
+/// Forms at once that are read for one address before authentication; more are judged unread.
+const STRANGER_FORMS: usize = 16;
 
 /// How often limits forget those who were idle.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -56,6 +63,10 @@ pub struct App {
     pub requests: TaskTracker,
     /// The bouncer was asked to stop.
     pub stopping: CancellationToken,
+    /// Places for look-ups of addresses that failed too often.
+    pub suspect_lookups: Semaphore,
+    /// Forms of strangers that are read before anybody knows who they are.
+    pub stranger_forms: Arc<Shares>,
     /// Kibibytes for large bodies, in all; who finds none waits.
     pub body_memory: Arc<Semaphore>,
 }
@@ -113,6 +124,8 @@ impl App {
             in_flight: Arc::new(Semaphore::new(config.http.max_in_flight)),
             requests: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            suspect_lookups: Semaphore::new(SUSPECT_LOOKUPS),
+            stranger_forms: Shares::new(STRANGER_FORMS),
             body_memory: Arc::new(Semaphore::new(LARGE_BODIES_KIBIBYTES)),
             config,
             clock,

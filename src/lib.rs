@@ -45,4 +45,5 @@ pub mod registry;
 pub mod router;
 pub mod sandbox;
 pub mod server;
+pub mod shares;
 pub mod telemetry;

@@ -7,6 +7,7 @@ mod tls;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use futures_util::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     time::{Instant, timeout_at},
@@ -171,12 +172,19 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
     loop {
         // A place first: who finds none waits in the system's queue.
         let place = tokio::select! {
-            () = shared.stop.cancelled() => return,
             place = shared.places.any() => place,
+            () = shared.stop.cancelled() => match shared.places.any().now_or_never() {
+                Some(place) => place,
+                None => return,
+            },
         };
         let accepted = tokio::select! {
-            () = shared.stop.cancelled() => return,
             accepted = socket.accept() => accepted,
+            () = shared.stop.cancelled() => match socket.accept().now_or_never() {
+                // It was in the system's queue already; its request may be on the way.
+                Some(accepted) => accepted,
+                None => return,
+            },
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -218,16 +226,13 @@ async fn handle(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
             .await;
     };
     let handshake = tokio::time::timeout(shared.limits.handshake, tls.accept(stream));
-    let stream = tokio::select! {
-        () = shared.stop.cancelled() => return,
-        done = handshake => match done {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::debug!(event = "tls.handshake_failed", %error, "a handshake failed");
-                return;
-            }
-            Err(_) => return,
-        },
+    let stream = match handshake.await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(event = "tls.handshake_failed", %error, "a handshake failed");
+            return;
+        }
+        Err(_) => return,
     };
     // By what was negotiated: guessing the version from the first bytes would wait for them for ever.
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {

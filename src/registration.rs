@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
 /// The previous key is accepted until the new one is first used, but no longer than this: the client
 /// uploads its realms with the old key before it stores the new one.
 const PREVIOUS_KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whoever waits for the desk longer than this shall come again.
+const DESK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a server says when it registers. It does not print itself: it holds keys.
 pub struct Application {
@@ -71,6 +74,9 @@ pub enum RegistrationError {
     /// Another active server has the host name.
     #[error("host name in use")]
     HostnameInUse(String),
+    /// Too many register at once.
+    #[error("too many at once")]
+    Busy,
     /// The database failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -150,7 +156,9 @@ impl Registrations {
             return Err(RegistrationError::Id);
         }
         let uuid = uuid_text::parse(&application.id).ok_or(RegistrationError::Id)?;
-        let _desk = self.desk.lock().await;
+        let Ok(_desk) = timeout(DESK_PATIENCE, self.desk.lock()).await else {
+            return Err(RegistrationError::Busy);
+        };
         let known = match self.registry.find_server_now(uuid).await? {
             Some(known) => known,
             None => match self.create(uuid, &hostname, application).await {

@@ -13,9 +13,9 @@ mod pending;
 mod remote_realms;
 mod remote_servers;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr, sqlx};
 use uuid::Uuid;
 
 use cache::Kept;
@@ -37,6 +37,9 @@ const CACHE_LIFE: Duration = Duration::from_secs(1);
 
 /// The same for devices on SQLite, whose file no other process changes while the bouncer serves.
 const SQLITE_DEVICES_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// A question is put so often when connections turn out to be closed; each attempt finds out one of them.
+const MAX_ATTEMPTS: usize = 4;
 
 /// Memory for servers, for realms, and for devices, in bytes.
 const SERVERS_BYTES: u64 = 8 * 1024 * 1024;
@@ -118,11 +121,46 @@ impl Registry {
         flushed
     }
 
+    /// Asks the database something that may be asked twice: a connection that the database has closed
+    /// meanwhile (a restart closes all of them) is found out only by using it.
+    async fn ask<T, Q, F>(&self, question: Q) -> Result<T, RegistryError>
+    where
+        Q: Fn() -> F,
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let mut attempts = 1;
+        loop {
+            match question().await {
+                Err(error) if attempts < MAX_ATTEMPTS && is_lost_connection(&error) => {
+                    attempts += 1;
+                }
+                answer => return self.noted(answer),
+            }
+        }
+    }
+
     /// Counts and passes on a failure of the database.
     fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, RegistryError> {
         result.map_err(|error| {
             self.inner.metrics.database_errors.inc();
             RegistryError(error)
         })
+    }
+}
+
+/// Whether the database was not reached, so that another connection may reach it.
+fn is_lost_connection(error: &DbErr) -> bool {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
+        return false;
+    };
+    let RuntimeErr::SqlxError(error) = error else { return false };
+    match &**error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // "Connection exception", and "terminated by the administrator", "by a crash", "cannot connect now":
+        // <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P03")
+        }),
+        _ => false,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{Router, extract::Request, routing::any};
-use http::{Method, Uri, uri::PathAndQuery};
+use http::{Method, Uri, Version, header, uri::PathAndQuery};
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -91,9 +91,9 @@ async fn observe(app: &Arc<App>, table: Router, paths: Paths, mut request: Reque
     if is_too_long {
         return observed.note(app, ApiError::UriTooLong.into_answer());
     }
-    let Ok(place) = Arc::clone(&app.in_flight).try_acquire_owned() else {
-        return observed.note(app, ApiError::Overloaded.into_answer());
-    };
+    if !is_well_formed(&request) {
+        return observed.note(app, ApiError::Malformed.into_answer());
+    }
     // A task of its own: when the caller hangs up, what was begun is ended all the same, so that memory
     // and database agree. Its own waits are bounded; the caller's patience is bounded here.
     let (worked_on, observing) = (Arc::clone(app), Arc::clone(&observed));
@@ -104,7 +104,6 @@ async fn observe(app: &Arc<App>, table: Router, paths: Paths, mut request: Reque
             Err(never) => match never {},
         };
         worked_on.metrics.http_requests_in_flight.dec();
-        drop(place);
         observing.note(&worked_on, answer)
     });
     let config = &app.config.http;
@@ -194,6 +193,16 @@ fn known_method(method: &Method) -> &'static str {
         "DELETE" => "DELETE",
         _ => "other",
     }
+}
+
+/// What a proxy in front may have read in another way than we do is refused: RFC 9112 sections 3.2 and 6.1.
+fn is_well_formed(request: &Request) -> bool {
+    let headers = request.headers();
+    let has_two_lengths = headers.contains_key(header::CONTENT_LENGTH)
+        && headers.contains_key(header::TRANSFER_ENCODING);
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let is_host_clear = hosts == 1 || request.version() != Version::HTTP_11 && hosts == 0;
+    is_host_clear && !has_two_lengths
 }
 
 fn uri_length(uri: &Uri) -> usize {

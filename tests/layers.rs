@@ -20,7 +20,7 @@ mod paths;
 const ROWS: [(u8, &[&str]); 15] = [
     (0, &["clock", "random"]),
     (1, &["domain"]),
-    (2, &["config", "metrics", "telemetry"]),
+    (2, &["config", "metrics", "telemetry", "shares"]),
     (3, &["outbound", "listener", "registry", "rate_limit", "names"]),
     (4, &["providers"]),
     (5, &["entitlement"]),

@@ -28,6 +28,9 @@ use crate::{
 /// So much of a form is read before authentication, to find a field `method` in it.
 const MAX_UNAUTHENTICATED_BYTES: usize = 64 * 1024;
 
+/// For so long; what has not come by then is judged without.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Which methods an endpoint has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Allowed {
@@ -100,11 +103,15 @@ where
     };
     let (parts, body) = request.into_parts();
     let deadline = Instant::now() + body_time;
-    let body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
+    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
     let mut learnt = Learnt::default();
-    let mut answer = match serve(&app, &parts, body, endpoint, &mut learnt, handle).await {
+    let mut answer = match serve(&app, &parts, &mut body, endpoint, &mut learnt, handle).await {
         Ok(answer) => answer,
-        Err(error) => error.into_answer(),
+        Err(error) => {
+            // Who is still sending would not read why he is refused.
+            body.discard_some().await;
+            error.into_answer()
+        }
     };
     let headers = answer.headers_mut();
     set_private_headers(headers);
@@ -136,7 +143,7 @@ struct Learnt {
 async fn serve<H, F>(
     app: &Arc<App>,
     parts: &Parts,
-    mut body: IncomingBody,
+    body: &mut IncomingBody,
     endpoint: Endpoint,
     learnt: &mut Learnt,
     handle: H,
@@ -145,7 +152,7 @@ where
     H: FnOnce(AuthenticatedRequest, Arc<App>) -> F,
     F: Future<Output = Result<Success, ApiError>>,
 {
-    let method = effective_method(parts, &mut body).await?;
+    let method = effective_method(app, parts, body).await?;
     if method == "OPTIONS" {
         return Ok(options(endpoint.methods()));
     }
@@ -162,22 +169,33 @@ where
     }
     app.registry.touch_server(server.id);
     let ReceivedBody { bytes: body, place } = body.all().await?;
+    let working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
     let success =
         handle(AuthenticatedRequest { server, parameters, body }, Arc::clone(app)).await?;
-    drop(place);
+    drop((working, place));
     Ok(success.into_answer(&ignored))
 }
 
-/// The method of the request, or the one that a form's field `method` asks for: a habit of Zulip's.
-async fn effective_method(parts: &Parts, body: &mut IncomingBody) -> Result<String, ApiError> {
+/// The method of the request, or the one that a form's field `method` asks for: a habit of Zulip's. Nobody
+/// knows yet who asks, so few forms of one address are read here, and not for long.
+async fn effective_method(
+    app: &App,
+    parts: &Parts,
+    body: &mut IncomingBody,
+) -> Result<String, ApiError> {
+    let posted = parts.method.as_str().to_owned();
     if parts.method != Method::POST || !is_form(&parts.headers) {
-        return Ok(parts.method.as_str().to_owned());
+        return Ok(posted);
     }
-    let beginning = body.beginning(MAX_UNAUTHENTICATED_BYTES).await?;
+    let Some(_share) = app.stranger_forms.take(client_address(parts, app)?) else {
+        return Ok(posted);
+    };
+    let until = Instant::now() + STRANGER_PATIENCE;
+    let beginning = body.beginning(MAX_UNAUTHENTICATED_BYTES, until).await?;
     let form = Parameters::read(&parts.headers, None, &Bytes::copy_from_slice(beginning)).await;
-    Ok(form.optional("method").unwrap_or("POST").to_owned())
+    Ok(form.optional("method").map_or(posted, str::to_owned))
 }
 
 /// Takes the server's limit into account: a request that is one too many for a moment waits for it.

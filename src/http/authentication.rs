@@ -1,12 +1,13 @@
 //! Which server calls: `Authorization: Basic`, checked in the protocol's order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use http::{HeaderMap, header};
+use tokio::time::timeout;
 
 use super::ApiError;
 use crate::{
@@ -24,10 +25,13 @@ struct Credentials {
     key: String,
 }
 
+/// How long the look-up of a suspect waits for the few there may be at a time.
+const SUSPECT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The server that calls.
 ///
-/// Unknown ids and wrong keys count against the caller's address and against the id; who has too many
-/// of them is refused before anything is looked up.
+/// Unknown ids and wrong keys count against the caller's address. Who has too many of them waits for a
+/// look into the database, and is told so instead of why; a right key is let in all the same.
 pub(super) async fn authenticate(
     app: &App,
     headers: &HeaderMap,
@@ -37,32 +41,37 @@ pub(super) async fn authenticate(
     if credentials.role.contains('@') {
         return Err(ApiError::PersonalKey);
     }
-    let uuid = uuid_text::parse(&credentials.role);
-    app.failure_limiter.check(address, uuid).map_err(ApiError::TooManyFailures)?;
-    let server = match uuid {
+    let place = match app.failure_limiter.is_suspect(address) {
+        true => Some(timeout(SUSPECT_PATIENCE, app.suspect_lookups.acquire()).await),
+        false => None,
+    };
+    if let Some(Err(_)) = place {
+        return Err(ApiError::TooManyFailures(SUSPECT_PATIENCE));
+    }
+    let server = match uuid_text::parse(&credentials.role) {
         Some(uuid) => app.registry.find_server(uuid).await?,
         None => None,
     };
+    drop(place);
     let key = KeyHash::of(&credentials.key);
-    let Some(server) = server else {
-        app.failure_limiter.failed(address, uuid);
-        return Err(ApiError::UnknownServer(credentials.role));
+    let matched = server.as_ref().and_then(|server| server.matches(&key, app.clock.now()));
+    let (Some(server), Some(matched)) = (&server, matched) else {
+        app.failure_limiter.failed(address).map_err(ApiError::TooManyFailures)?;
+        return Err(match server {
+            None => ApiError::UnknownServer(credentials.role),
+            Some(_) => ApiError::WrongKey(credentials.role),
+        });
     };
-    let Some(matched) = server.matches(&key, app.clock.now()) else {
-        app.failure_limiter.failed(address, uuid);
-        return Err(ApiError::WrongKey(credentials.role));
-    };
-    app.failure_limiter.succeeded(address, server.uuid);
     if server.deactivated {
         return Err(ApiError::Deactivated);
     }
     if matched == KeyMatch::Current && server.previous_key.is_some() {
         // The new key has arrived where it belongs: the previous one dies now, or with the next request.
-        if let Err(error) = app.registry.forget_previous_key(&server).await {
+        if let Err(error) = app.registry.forget_previous_key(server).await {
             tracing::warn!(event = "server.previous_key_kept", %error, "a previous key lives a little longer");
         }
     }
-    Ok(server)
+    Ok(Arc::clone(server))
 }
 
 fn credentials(headers: &HeaderMap) -> Result<Credentials, ApiError> {

@@ -1,6 +1,6 @@
 //! The body of a request, read within a time and a size.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -16,6 +16,10 @@ use crate::app::LARGE_BODIES_KIBIBYTES;
 
 /// So much of a body that is too long is read and thrown away, so that the caller gets to read why.
 const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The same of a body whose sender is refused for another reason, and for how long.
+const MAX_DISCARDED_AFTER_REFUSAL: u64 = 1024 * 1024;
+const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A body up to this size needs no place among the large ones.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
@@ -64,16 +68,29 @@ impl IncomingBody {
         }
     }
 
-    /// What is there of the body once at least `bytes` have come, or all of it.
-    pub(super) async fn beginning(&mut self, bytes: usize) -> Result<&[u8], ApiError> {
+    /// What is there of the body once at least `bytes` have come, or all of it, or time is over.
+    pub(super) async fn beginning(
+        &mut self,
+        bytes: usize,
+        until: Instant,
+    ) -> Result<&[u8], ApiError> {
         while !self.is_complete && self.read.len() < bytes {
-            self.read_more().await?;
+            match timeout_at(until, self.read_more()).await {
+                Ok(read) => read?,
+                Err(_) => break,
+            }
         }
         Ok(&self.read)
     }
 
+    /// Reads a little more and throws it away.
+    pub(super) async fn discard_some(&mut self) {
+        let until = Instant::now() + DISCARD_PATIENCE;
+        self.discard(MAX_DISCARDED_AFTER_REFUSAL, until).await;
+    }
+
     /// All of the body.
-    pub(super) async fn all(mut self) -> Result<ReceivedBody, ApiError> {
+    pub(super) async fn all(&mut self) -> Result<ReceivedBody, ApiError> {
         if self.announced.is_some_and(|announced| announced > self.limit as u64) {
             return Err(self.too_large().await);
         }
@@ -87,7 +104,7 @@ impl IncomingBody {
                 return Err(self.too_large().await);
             }
         }
-        Ok(ReceivedBody { bytes: self.read.freeze(), place })
+        Ok(ReceivedBody { bytes: std::mem::take(&mut self.read).freeze(), place })
     }
 
     fn is_large(&self) -> bool {
@@ -127,18 +144,26 @@ impl IncomingBody {
     }
 
     /// The refusal, after the rest was thrown away: who is still sending would not read it.
-    async fn too_large(mut self) -> ApiError {
-        // Who asks first whether to send has sent nothing yet.
-        if !self.expects_continue && self.announced.is_none_or(|bytes| bytes <= MAX_DISCARDED_BYTES)
-        {
-            let mut discarded = 0;
-            while let Ok(Some(Ok(frame))) = timeout_at(self.deadline, self.body.frame()).await {
-                discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if discarded > MAX_DISCARDED_BYTES {
-                    break;
-                }
-            }
+    async fn too_large(&mut self) -> ApiError {
+        if self.announced.is_none_or(|bytes| bytes <= MAX_DISCARDED_BYTES) {
+            self.discard(MAX_DISCARDED_BYTES, self.deadline).await;
         }
         ApiError::PayloadTooLarge
+    }
+
+    async fn discard(&mut self, bytes: u64, until: Instant) {
+        self.read = BytesMut::new();
+        // Who asks first whether to send has sent nothing yet.
+        if self.is_complete || self.expects_continue {
+            return;
+        }
+        let mut discarded = 0;
+        while let Ok(Some(Ok(frame))) = timeout_at(until, self.body.frame()).await {
+            discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if discarded > bytes {
+                return;
+            }
+        }
+        self.is_complete = true;
     }
 }

@@ -67,6 +67,8 @@ pub enum ApiError {
     UriTooLong,
     /// The body did not arrive in time.
     BodyTimeout,
+    /// The head can be read in more than one way.
+    Malformed,
     /// The body broke off.
     BodyIncomplete,
     /// As many requests as allowed are being worked on.
@@ -99,7 +101,8 @@ impl ApiError {
             | Self::MalformedJson
             | Self::MalformedPayload
             | Self::BodyTimeout
-            | Self::BodyIncomplete => RejectedReason::InvalidPayload,
+            | Self::BodyIncomplete
+            | Self::Malformed => RejectedReason::InvalidPayload,
             Self::PayloadTooLarge | Self::UriTooLong => RejectedReason::TooLarge,
             Self::RealmMismatch => RejectedReason::RealmMismatch,
             Self::Overloaded => RejectedReason::Overloaded,
@@ -153,7 +156,7 @@ impl ApiError {
             Self::Overloaded | Self::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            Self::BodyTimeout | Self::BodyIncomplete => {
+            Self::BodyTimeout | Self::BodyIncomplete | Self::Malformed => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

@@ -86,8 +86,9 @@ where
     checked.map_err(ApiError::TooManyRequests)?;
     let deadline = Instant::now() + app.config.http.body_timeout;
     let limit = MAX_BODY_BYTES.min(app.config.http.max_body_bytes);
-    let body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
+    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
     let body = body.all().await?.bytes;
+    let _working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
     let success = handle(OpenRequest { parameters }, Arc::clone(app)).await?;

@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -21,7 +21,8 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep},
+    sync::Notify,
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -40,6 +41,9 @@ const MAX_STREAMS: u32 = 128;
 /// How often an HTTP/2 connection is asked whether anybody is there, and how long the answer may take.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// So long a connection without a request stays open after the end was asked for.
+const FIRST_REQUEST_MOMENT: Duration = Duration::from_secs(1);
 
 /// How long the steps of a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +75,7 @@ pub(super) async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
         tokio::select! {
             // A connection that breaks off is the caller's affair.
             _ = connection.as_mut() => return,
-            () = stop.cancelled(), if !activity.is_stopping() => {
+            () = activity.ending(stop), if !activity.is_stopping() => {
                 activity.stop();
                 connection.as_mut().graceful_shutdown();
             }
@@ -100,7 +104,7 @@ pub(super) async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = stop.cancelled(), if !activity.is_stopping() => {
+            () = activity.ending(stop), if !activity.is_stopping() => {
                 activity.stop();
                 connection.as_mut().graceful_shutdown();
             }
@@ -139,7 +143,9 @@ struct Activity {
     in_flight: AtomicUsize,
     /// When it last became idle, in milliseconds since it began.
     idle_since: AtomicU64,
-    stopping: std::sync::atomic::AtomicBool,
+    stopping: AtomicBool,
+    has_served: AtomicBool,
+    first_request: Notify,
 }
 
 impl Activity {
@@ -148,12 +154,17 @@ impl Activity {
             began: Instant::now(),
             in_flight: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
-            stopping: false.into(),
+            stopping: AtomicBool::new(false),
+            has_served: AtomicBool::new(false),
+            first_request: Notify::new(),
         }
     }
 
     fn busy(this: &Arc<Self>) -> Busy {
         this.in_flight.fetch_add(1, Ordering::AcqRel);
+        if !this.has_served.swap(true, Ordering::AcqRel) {
+            this.first_request.notify_one();
+        }
         Busy(Arc::clone(this))
     }
 
@@ -163,6 +174,16 @@ impl Activity {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Returns when the connection is to end: at `stop`, or a moment later while nothing was asked on it
+    /// yet, since the first request may be on the way.
+    async fn ending(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+        if !self.has_served.load(Ordering::Acquire) {
+            // Without a request it is over after that moment.
+            let _ = timeout(FIRST_REQUEST_MOMENT, self.first_request.notified()).await;
+        }
     }
 
     /// Returns when nothing has gone on for longer than `patience`, and a little more: hyper's own

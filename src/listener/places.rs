@@ -1,23 +1,18 @@
 //! How many connections there may be, in all and from one address.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::address::AddressKey;
+use crate::shares::{Share, Shares};
 
 /// The places for connections.
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    per_address: usize,
+    shares: Arc<Shares>,
     /// Proxies bring the connections of many.
     trusted: Vec<IpNet>,
-    taken: Mutex<HashMap<AddressKey, usize>>,
 }
 
 /// A place for whoever comes next.
@@ -29,13 +24,13 @@ pub(super) struct AnyPlace {
 /// A place for one connection, given back when it is dropped.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
-    counted: Option<(AddressKey, Arc<Places>)>,
+    _share: Option<Share>,
 }
 
 impl Places {
     pub(super) fn new(all: usize, per_address: usize, trusted: Vec<IpNet>) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { free, per_address, trusted, taken: Mutex::default() })
+        Arc::new(Self { free, shares: Shares::new(per_address), trusted })
     }
 
     /// Waits for a place.
@@ -50,31 +45,10 @@ impl AnyPlace {
     pub(super) fn of(self, address: IpAddr) -> Option<Place> {
         let Self { permit, places } = self;
         if places.trusted.iter().any(|network| network.contains(&address.to_canonical())) {
-            return Some(Place { _permit: permit, counted: None });
+            return Some(Place { _permit: permit, _share: None });
         }
-        let key = AddressKey::from(address);
-        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(key).or_insert(0);
-        if *count >= places.per_address {
-            return None;
-        }
-        *count += 1;
-        drop(taken);
-        Some(Place { _permit: permit, counted: Some((key, places)) })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some((key, places)) = &self.counted {
-            let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = taken.get_mut(key) {
-                *count -= 1;
-                if *count == 0 {
-                    taken.remove(key);
-                }
-            }
-        }
+        let share = places.shares.take(address.into())?;
+        Some(Place { _permit: permit, _share: Some(share) })
     }
 }
 
@@ -83,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_has_only_its_share_and_gets_it_back() {
+    async fn only_a_trusted_proxy_has_more_than_its_share() {
         let places = Places::new(10, 1, vec!["10.0.0.0/8".parse().unwrap()]);
         let address = IpAddr::from([192, 0, 2, 7]);
         let first = places.any().await.of(address);

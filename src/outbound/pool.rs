@@ -24,6 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// While nothing is open and the next attempt is further away than this, requests fail at once.
+const LONGEST_WAIT_FOR_ATTEMPT: Duration = Duration::from_secs(1);
+
 /// How large a pool may become.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
@@ -160,9 +163,15 @@ impl Shared {
         {
             return Attempt::Failed(error.clone());
         }
+        let now = Instant::now();
+        if state.connections.is_empty()
+            && let (Some(not_before), Some(error)) = (state.not_before, &state.last_error)
+            && not_before > now + LONGEST_WAIT_FOR_ATTEMPT
+        {
+            return Attempt::Failed(error.clone());
+        }
         if self.may_dial(&state) {
             state.dialling = true;
-            let now = Instant::now();
             return Attempt::Dial(state.not_before.map_or(now, |not_before| not_before.max(now)));
         }
         Attempt::Wait

@@ -14,6 +14,7 @@ use access_token::AccessTokens;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
 pub use message::{FcmMessage, FcmMessageError};
 pub use rejection::FcmReason;
+use serde::{Deserialize, de::IgnoredAny};
 use service_account::ServiceAccount;
 use tokio::time::Instant;
 
@@ -107,10 +108,24 @@ impl Fcm {
         headers.insert(header::AUTHORIZATION, authorization);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match self.pool.send(&request, body, deadline).await {
-            Ok(reply) if reply.status == StatusCode::OK => Outcome::Accepted,
+            Ok(reply) if reply.status == StatusCode::OK => accepted(&reply),
             Ok(reply) => refusal(&reply),
             Err(error) => Outcome::Failed(Failure::Send(error)),
         }
+    }
+}
+
+/// What a message that was taken is called; not every 200 comes from Google.
+#[derive(Deserialize)]
+struct Accepted {
+    #[serde(rename = "name")]
+    _name: IgnoredAny,
+}
+
+fn accepted(reply: &Reply) -> Outcome {
+    match serde_json::from_slice::<Accepted>(&reply.body) {
+        Ok(_) => Outcome::Accepted,
+        Err(_) => Outcome::Failed(Failure::Unexplained(reply.status.as_u16())),
     }
 }
 

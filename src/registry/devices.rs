@@ -66,13 +66,16 @@ impl Registry {
             devices::Column::RegisteredAt,
         ])
         .to_owned();
-        let stored = devices::Entity::insert(model)
-            .on_conflict(conflict)
-            .exec_without_returning(&self.inner.database)
+        let stored = self
+            .ask(|| {
+                devices::Entity::insert(model.clone())
+                    .on_conflict(conflict.clone())
+                    .exec_without_returning(&self.inner.database)
+            })
             .await;
         // Also after a failure: it may have been stored, and only the answer lost.
         self.forget(server, user);
-        self.noted(stored).map(|_| ())
+        stored.map(|_| ())
     }
 
     /// Removes the row of a token under a user's number; what registering with a UUID too does first.
@@ -87,13 +90,12 @@ impl Registry {
         provider: Provider,
         token: &DeviceToken,
     ) -> Result<(), RegistryError> {
-        let removed = devices::Entity::delete_many()
+        let statement = devices::Entity::delete_many()
             .filter(of_token(server, provider, token))
-            .filter(devices::Column::UserId.eq(user_id))
-            .exec(&self.inner.database)
-            .await;
+            .filter(devices::Column::UserId.eq(user_id));
+        let removed = self.ask(|| statement.clone().exec(&self.inner.database)).await;
         self.forget(server, User::Id(user_id));
-        self.noted(removed).map(|_| ())
+        removed.map(|_| ())
     }
 
     /// Removes one device of a user; whether there was one.
@@ -108,13 +110,12 @@ impl Registry {
         provider: Provider,
         token: &DeviceToken,
     ) -> Result<bool, RegistryError> {
-        let removed = devices::Entity::delete_many()
+        let statement = devices::Entity::delete_many()
             .filter(of_user(server, user))
-            .filter(of_token(server, provider, token))
-            .exec(&self.inner.database)
-            .await;
+            .filter(of_token(server, provider, token));
+        let removed = self.ask(|| statement.clone().exec(&self.inner.database)).await;
         self.forget(server, user);
-        self.noted(removed).map(|result| result.rows_affected > 0)
+        removed.map(|result| result.rows_affected > 0)
     }
 
     /// Removes all devices of a user; how many there were.
@@ -127,12 +128,10 @@ impl Registry {
         server: &RemoteServer,
         user: User,
     ) -> Result<u64, RegistryError> {
-        let removed = devices::Entity::delete_many()
-            .filter(of_user(server, user))
-            .exec(&self.inner.database)
-            .await;
+        let statement = devices::Entity::delete_many().filter(of_user(server, user));
+        let removed = self.ask(|| statement.clone().exec(&self.inner.database)).await;
         self.forget(server, user);
-        self.noted(removed).map(|result| result.rows_affected)
+        removed.map(|result| result.rows_affected)
     }
 
     /// Removes rows by our own key.
@@ -141,11 +140,11 @@ impl Registry {
     ///
     /// When the database fails.
     pub async fn remove_rows(&self, ids: &[i64]) -> Result<(), RegistryError> {
-        let removed = devices::Entity::delete_many()
-            .filter(devices::Column::Id.is_in(ids.iter().copied()))
-            .exec_with_returning(&self.inner.database)
-            .await;
-        self.forget_rows(&self.noted(removed)?);
+        let statement =
+            devices::Entity::delete_many().filter(devices::Column::Id.is_in(ids.iter().copied()));
+        let removed =
+            self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
+        self.forget_rows(&removed?);
         Ok(())
     }
 
@@ -161,13 +160,13 @@ impl Registry {
         token: &DeviceToken,
         since: Timestamp,
     ) -> Result<u64, RegistryError> {
-        let removed = devices::Entity::delete_many()
+        let statement = devices::Entity::delete_many()
             .filter(devices::Column::TokenDigest.eq(digest(token)))
             .filter(devices::Column::Kind.eq(provider.token_kind()))
-            .filter(devices::Column::RegisteredAt.lte(since.unix_millis()))
-            .exec_with_returning(&self.inner.database)
-            .await;
-        Ok(self.forget_rows(&self.noted(removed)?))
+            .filter(devices::Column::RegisteredAt.lte(since.unix_millis()));
+        let removed =
+            self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
+        Ok(self.forget_rows(&removed?))
     }
 
     /// Notes the realm of devices that were registered before it was known.
@@ -176,16 +175,16 @@ impl Registry {
     ///
     /// When the database fails.
     pub async fn set_realm(&self, ids: &[i64], remote_realm_id: i64) -> Result<(), RegistryError> {
-        let changed = devices::Entity::update_many()
+        let statement = devices::Entity::update_many()
             .set(devices::ActiveModel {
                 remote_realm_id: Set(Some(remote_realm_id)),
                 ..Default::default()
             })
             .filter(devices::Column::Id.is_in(ids.iter().copied()))
-            .filter(devices::Column::RemoteRealmId.is_null())
-            .exec_with_returning(&self.inner.database)
-            .await;
-        self.forget_rows(&self.noted(changed)?);
+            .filter(devices::Column::RemoteRealmId.is_null());
+        let changed =
+            self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
+        self.forget_rows(&changed?);
         Ok(())
     }
 }

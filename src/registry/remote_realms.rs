@@ -52,11 +52,8 @@ impl Registry {
             return Ok(known);
         }
         let asked = self.inner.realms.ask(&uuid);
-        let found = remote_realms::Entity::find()
-            .filter(remote_realms::Column::Uuid.eq(uuid))
-            .one(&self.inner.database)
-            .await;
-        let found = self.noted(found)?.map(|row| {
+        let query = remote_realms::Entity::find().filter(remote_realms::Column::Uuid.eq(uuid));
+        let found = self.ask(|| query.clone().one(&self.inner.database)).await?.map(|row| {
             Arc::new(RemoteRealm { id: row.id, server_id: row.server_id, uuid: row.uuid })
         });
         self.inner.realms.keep(asked, uuid, found.clone());

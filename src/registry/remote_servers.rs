@@ -75,11 +75,9 @@ impl Registry {
     ///
     /// When the database fails.
     pub async fn find_server_now(&self, uuid: Uuid) -> Result<Option<RemoteServer>, RegistryError> {
-        let found = remote_servers::Entity::find()
-            .filter(remote_servers::Column::Uuid.eq(uuid))
-            .one(&self.inner.database)
-            .await;
-        self.noted(found).map(|row| row.map(server))
+        let query = remote_servers::Entity::find().filter(remote_servers::Column::Uuid.eq(uuid));
+        let found = self.ask(|| query.clone().one(&self.inner.database)).await;
+        found.map(|row| row.map(server))
     }
 
     /// Whether an active server other than `uuid` has this host name.
@@ -92,14 +90,13 @@ impl Registry {
         hostname: &str,
         uuid: Uuid,
     ) -> Result<bool, RegistryError> {
-        let found = remote_servers::Entity::find()
+        let query = remote_servers::Entity::find()
             .filter(remote_servers::Column::Hostname.eq(hostname))
             .filter(remote_servers::Column::Deactivated.eq(false))
             .filter(remote_servers::Column::Uuid.ne(uuid))
-            .limit(1)
-            .one(&self.inner.database)
-            .await;
-        self.noted(found).map(|row| row.is_some())
+            .limit(1);
+        let found = self.ask(|| query.clone().one(&self.inner.database)).await;
+        found.map(|row| row.is_some())
     }
 
     /// Whether an active server has this host name.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
+    domain::hostname::Hostname,
     http::{ApiError, OpenEndpoint, OpenRequest, Success},
 };
 
@@ -12,10 +13,13 @@ pub const ENDPOINT: OpenEndpoint = OpenEndpoint::any_method(&["hostname", "acces
 
 /// Says whether there is anything to transfer; transferring is not offered yet.
 pub async fn handle(request: OpenRequest, app: Arc<App>) -> Result<Success, ApiError> {
-    let hostname = request.parameters.required("hostname")?.to_lowercase();
+    let hostname = Hostname::parse(request.parameters.required("hostname")?);
     request.parameters.required("access_token")?;
-    if !app.registry.is_hostname_registered(&hostname).await? {
-        return Err(ApiError::invalid("Registration not found for this hostname"));
+    match hostname {
+        Ok(hostname) if app.registry.is_hostname_registered(hostname.as_str()).await? => {
+            Err(ApiError::NotOffered)
+        }
+        // What is no host name is none that is registered.
+        Ok(_) | Err(_) => Err(ApiError::invalid("Registration not found for this hostname")),
     }
-    Err(ApiError::NotOffered)
 }

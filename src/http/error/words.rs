@@ -83,6 +83,7 @@ impl ApiError {
             Self::BodyTimeout => {
                 (S::REQUEST_TIMEOUT, Some("REQUEST_TIMEOUT"), "The request did not arrive in time".into())
             }
+            Self::Malformed => bad_request("Malformed request".into()),
             Self::BodyIncomplete => bad_request("The request broke off".into()),
             Self::Overloaded => {
                 (S::SERVICE_UNAVAILABLE, Some("OVERLOADED"), "Too many requests at once; please try again".into())
@@ -146,6 +147,7 @@ fn registration(
             Some("HOSTNAME_ALREADY_IN_USE_BOUNCER_ERROR"),
             format!("A server with hostname {hostname} already exists").into(),
         ),
+        E::Busy => ApiError::Overloaded.parts(),
         E::Registry(_) => ApiError::Unavailable.parts(),
     }
 }

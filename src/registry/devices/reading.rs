@@ -54,8 +54,8 @@ impl Registry {
         for owner in owners.into_iter().flatten() {
             condition = condition.add(owner.condition());
         }
-        let found = devices::Entity::find().filter(condition).all(&self.inner.database).await;
-        let mut rows = self.noted(found)?;
+        let query = devices::Entity::find().filter(condition);
+        let mut rows = self.ask(|| query.clone().all(&self.inner.database)).await?;
         rows.sort_unstable_by_key(|row| row.id);
         for (owner, asked) in asked.into_iter().flatten() {
             let of_owner: Arc<[Device]> = rows
