@@ -26,6 +26,8 @@ pub struct SurroundingsOptions {
     pub topics: Vec<String>,
     /// The Firebase project of the app on Android phones.
     pub project: String,
+    /// Its service account, if it was made before; by default a new one is.
+    pub account: Option<ServiceAccount>,
     /// Further settings of the bouncer: TOML lines with dotted keys.
     pub settings: String,
     /// How many requests each push service remembers.
@@ -41,6 +43,7 @@ impl Default for SurroundingsOptions {
             database_url: None,
             topics: vec!["org.example.chat".to_owned()],
             project: "example-chat".to_owned(),
+            account: None,
             settings: String::new(),
             log_capacity: 10_000,
         }
@@ -70,12 +73,17 @@ impl Surroundings {
         let directory = tempfile::Builder::new().prefix("push-bouncer-sandbox-").tempdir()?;
         let authority = Authority::new().map_err(io::Error::other)?;
         let apple_key = AppleKey::generate("SANDBOXTEA", "SANDBOXKEY").map_err(io::Error::other)?;
-        // The search for an RSA key takes a while; others go on meanwhile.
-        let project = options.project.clone();
-        let account = tokio::task::spawn_blocking(move || ServiceAccount::generate(project))
-            .await
-            .map_err(io::Error::other)?
-            .map_err(io::Error::other)?;
+        let account = match options.account.clone() {
+            Some(account) => account,
+            None => {
+                // The search for an RSA key takes a while; others go on meanwhile.
+                let project = options.project.clone();
+                tokio::task::spawn_blocking(move || ServiceAccount::generate(project))
+                    .await
+                    .map_err(io::Error::other)?
+                    .map_err(io::Error::other)?
+            }
+        };
         let apple_key_pem = apple_key.private_key_pem();
         let apns_options = ApnsOptions {
             keys: vec![apple_key],

@@ -21,6 +21,7 @@ pub(crate) use people::{IAGO, Phone, User, message, to};
 pub(crate) use pushes::{Kind, LogPosition, Push};
 pub(crate) use waiting::until;
 
+mod account;
 mod chat_server;
 mod client;
 mod database;
@@ -33,6 +34,9 @@ mod waiting;
 
 /// The app ids the fake Apple key may send to.
 pub(crate) const TOPICS: [&str; 2] = ["org.zulip.Zulip", "org.zulip.Other"];
+
+/// The Firebase project of the app on Android phones.
+const PROJECT: &str = "zulip-ref";
 
 /// Everything a server needs around it, before there is one.
 pub(crate) struct Stage {
@@ -64,7 +68,8 @@ impl Stage {
         let options = SurroundingsOptions {
             database_url: database.url().map(str::to_owned),
             topics: TOPICS.map(str::to_owned).to_vec(),
-            project: "zulip-ref".to_owned(),
+            project: PROJECT.to_owned(),
+            account: Some(account::of(PROJECT)),
             settings: format!("dns.servers = [\"{}\"]\n{settings}", dns.address()),
             ..SurroundingsOptions::default()
         };

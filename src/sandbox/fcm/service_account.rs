@@ -3,7 +3,7 @@
 use rsa::{
     RsaPrivateKey,
     pkcs1::{self, EncodeRsaPublicKey as _},
-    pkcs8::{self, EncodePrivateKey as _, LineEnding},
+    pkcs8::{self, DecodePrivateKey as _, EncodePrivateKey as _, LineEnding},
     rand_core::OsRng,
 };
 use serde_json::json;
@@ -48,8 +48,22 @@ impl ServiceAccount {
     ///
     /// When no key can be made, which does not happen.
     pub fn generate(project_id: impl Into<String>) -> Result<Self, ServiceAccountError> {
-        let project_id = project_id.into();
-        let key = RsaPrivateKey::new(&mut OsRng, KEY_BITS)?;
+        Self::with(project_id.into(), &RsaPrivateKey::new(&mut OsRng, KEY_BITS)?)
+    }
+
+    /// An account of this project with an RSA key that was made before, PKCS#8 in PEM.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no such key.
+    pub fn with_key(
+        project_id: impl Into<String>,
+        private_key_pem: &str,
+    ) -> Result<Self, ServiceAccountError> {
+        Self::with(project_id.into(), &RsaPrivateKey::from_pkcs8_pem(private_key_pem)?)
+    }
+
+    fn with(project_id: String, key: &RsaPrivateKey) -> Result<Self, ServiceAccountError> {
         let random = Random::default();
         Ok(Self {
             private_key_id: random.bytes::<20>().iter().map(|b| format!("{b:02x}")).collect(),
@@ -77,6 +91,12 @@ impl ServiceAccount {
             "universe_domain": "googleapis.com",
         });
         format!("{file:#}\n")
+    }
+
+    /// Its private key, PKCS#8 in PEM.
+    #[must_use]
+    pub fn private_key_pem(&self) -> &str {
+        &self.private_key_pem
     }
 
     /// The project it may send for.
