@@ -30,6 +30,9 @@ const BACKLOG: u32 = 1024;
 /// After the system refused to give a connection (too many files open), the next try waits this long.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
+/// So long a handshake may go on after the end was asked for.
+const LAST_HANDSHAKE_MOMENT: Duration = Duration::from_secs(1);
+
 /// The other end of the connection a request came by; every request carries it.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
@@ -226,13 +229,20 @@ async fn handle(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
             .await;
     };
     let handshake = tokio::time::timeout(shared.limits.handshake, tls.accept(stream));
-    let stream = match handshake.await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            tracing::debug!(event = "tls.handshake_failed", %error, "a handshake failed");
-            return;
-        }
-        Err(_) => return,
+    let too_late = async {
+        shared.stop.cancelled().await;
+        tokio::time::sleep(LAST_HANDSHAKE_MOMENT).await;
+    };
+    let stream = tokio::select! {
+        () = too_late => return,
+        done = handshake => match done {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(event = "tls.handshake_failed", %error, "a handshake failed");
+                return;
+            }
+            Err(_) => return,
+        },
     };
     // By what was negotiated: guessing the version from the first bytes would wait for them for ever.
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {

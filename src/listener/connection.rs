@@ -45,6 +45,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// So long a connection without a request stays open after the end was asked for.
 const FIRST_REQUEST_MOMENT: Duration = Duration::from_secs(1);
 
+/// So long the last answer of a connection may take to leave.
+const LAST_ANSWER_MOMENT: Duration = Duration::from_secs(1);
+
 /// How long the steps of a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -67,6 +70,8 @@ pub(super) async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
         .timer(TokioTimer::new())
         // It also ends a connection that was idle for as long.
         .header_read_timeout(limits.header)
+        // Who has sent all of a request and hangs up has asked for it all the same.
+        .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service(router, peer, &activity));
@@ -80,6 +85,7 @@ pub(super) async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
                 connection.as_mut().graceful_shutdown();
             }
             () = activity.abandoned(limits.header) => return,
+            () = activity.done(stop) => return,
         }
     }
 }
@@ -109,6 +115,7 @@ pub(super) async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
                 connection.as_mut().graceful_shutdown();
             }
             () = activity.abandoned(limits.header) => return,
+            () = activity.done(stop) => return,
         }
     }
 }
@@ -146,6 +153,7 @@ struct Activity {
     stopping: AtomicBool,
     has_served: AtomicBool,
     first_request: Notify,
+    idle: Notify,
 }
 
 impl Activity {
@@ -157,6 +165,7 @@ impl Activity {
             stopping: AtomicBool::new(false),
             has_served: AtomicBool::new(false),
             first_request: Notify::new(),
+            idle: Notify::new(),
         }
     }
 
@@ -186,6 +195,18 @@ impl Activity {
         }
     }
 
+    /// Returns when the end was asked for and nothing is under way: what a client has half begun by then
+    /// holds up nobody.
+    async fn done(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+        sleep(FIRST_REQUEST_MOMENT).await;
+        while self.in_flight.load(Ordering::Acquire) > 0 {
+            self.idle.notified().await;
+            // The answer is on its way out.
+            sleep(LAST_ANSWER_MOMENT).await;
+        }
+    }
+
     /// Returns when nothing has gone on for longer than `patience`, and a little more: hyper's own
     /// timer comes first where it has one.
     async fn abandoned(&self, patience: Duration) {
@@ -211,6 +232,8 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let millis = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.idle_since.store(millis, Ordering::Release);
-        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_one();
+        }
     }
 }

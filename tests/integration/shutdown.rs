@@ -95,6 +95,8 @@ async fn connections_on_which_nothing_goes_on_do_not_delay_the_end() {
     assert_eq!(kept.status_as(&server.org_id, &server.org_key).await.status, 200);
     let _silent = TcpStream::connect(program.address).await.unwrap();
     let _idle = stage.connect_to(program.address, &[]).await;
+    // Has not sent the first bytes of HTTP/2.
+    let _half_begun = stage.connect_to(program.address, &["h2"]).await;
 
     program.terminate();
 

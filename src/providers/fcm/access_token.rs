@@ -1,6 +1,12 @@
 //! The access token that every message to Google carries.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -54,13 +60,14 @@ struct Shared {
     clock: Clock,
     random: Random,
     current: ArcSwapOption<Token>,
+    /// When a token that should live was last refused, in Unix milliseconds.
+    last_refusal: AtomicI64,
     /// Held while a token is fetched, so that only one is; remembers the last failure.
     fetching: Mutex<Option<(Timestamp, AccessTokenError)>>,
 }
 
 struct Token {
     header: HeaderValue,
-    made_at: Timestamp,
     renew_at: Timestamp,
     ends_at: Timestamp,
 }
@@ -97,6 +104,7 @@ impl AccessTokens {
                 clock: clock.clone(),
                 random: Random::default(),
                 current: ArcSwapOption::empty(),
+                last_refusal: AtomicI64::new(0),
                 fetching: Mutex::default(),
             }),
         }
@@ -150,7 +158,9 @@ impl AccessTokens {
             let current = self.shared.current.load();
             match &*current {
                 Some(token) if token.header == *refused => {
-                    if self.shared.clock.now().since(token.made_at) < PAUSE_AFTER_REFUSAL {
+                    let now = self.shared.clock.now();
+                    let last = self.shared.last_refusal.swap(now.unix_millis(), Ordering::AcqRel);
+                    if now.since(Timestamp::from_unix_millis(last)) < PAUSE_AFTER_REFUSAL {
                         return Err(AccessTokenError::Unusable);
                     }
                     self.shared.current.compare_and_swap(&current, None);
@@ -226,7 +236,6 @@ impl AccessTokens {
         let life = Duration::from_secs(answer.expires_in.into());
         Ok(Token {
             header,
-            made_at: now,
             renew_at: now + life * RENEW_AT_PERCENT / 100,
             ends_at: now + life.saturating_sub(MARGIN),
         })

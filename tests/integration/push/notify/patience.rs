@@ -114,6 +114,20 @@ async fn accepted(world: &World, provider: &str) -> f64 {
     world.metric("push_bouncer_pushes_total", &[&provider, "outcome=\"accepted\""]).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_at_once_loses_no_push() {
+    let world = World::start("").await;
+    let server = with_phones(&world, &[Phone::android("android")]).await;
+    for round in 1..=20 {
+        let mut connection = world.connect(&[]).await;
+        connection.write_all(&notify_request(&server)).await.unwrap();
+        connection.shutdown().await.unwrap();
+        drop(connection);
+        until("the push arrives", async || (world.arrived() == (0, round)).then_some(())).await;
+    }
+    world.shutdown().await;
+}
+
 /// A notification to Iago, byte by byte.
 fn notify_request(server: &ChatServer) -> Vec<u8> {
     let body = to(IAGO, message()).to_string();
