@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     config::Config,
     dispatch::Dispatcher,
+    domain::address::AddressKey,
     entitlement::EntitlementPolicy,
     metrics::Metrics,
     names::{Names, NamesError},
@@ -21,8 +22,14 @@ use crate::{
     shares::Shares,
 };
 
-/// Memory for large bodies, in kibibytes: ten uploads of statistics of the largest kind at once.
-pub const LARGE_BODIES_KIBIBYTES: usize = 256 * 1024;
+/// Memory for large bodies, in kibibytes: 64 of the largest usual kind at once.
+pub const LARGE_BODIES_KIBIBYTES: usize = 128 * 1024;
+
+/// Memory for uploads of statistics, in kibibytes: five of the largest kind at once.
+pub const UPLOADS_KIBIBYTES: usize = 256 * 1024;
+
+/// A chat server makes one upload at a time.
+const UPLOADS_PER_SERVER: usize = 1;
 
 /// Look-ups at once for addresses that failed too often.
 const SUSPECT_LOOKUPS: usize = 4;
@@ -66,7 +73,11 @@ pub struct App {
     /// Places for look-ups of addresses that failed too often.
     pub suspect_lookups: Semaphore,
     /// Forms of strangers that are read before anybody knows who they are.
-    pub stranger_forms: Arc<Shares>,
+    pub stranger_forms: Arc<Shares<AddressKey>>,
+    /// Uploads of statistics that are under way, by our key of the server.
+    pub uploads: Arc<Shares<i64>>,
+    /// Kibibytes for uploads, in all; who finds none waits.
+    pub upload_memory: Arc<Semaphore>,
     /// Kibibytes for large bodies, in all; who finds none waits.
     pub body_memory: Arc<Semaphore>,
 }
@@ -126,6 +137,8 @@ impl App {
             stopping: CancellationToken::new(),
             suspect_lookups: Semaphore::new(SUSPECT_LOOKUPS),
             stranger_forms: Shares::new(STRANGER_FORMS),
+            uploads: Shares::new(UPLOADS_PER_SERVER),
+            upload_memory: Arc::new(Semaphore::new(UPLOADS_KIBIBYTES)),
             body_memory: Arc::new(Semaphore::new(LARGE_BODIES_KIBIBYTES)),
             config,
             clock,

@@ -195,14 +195,11 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// What a proxy in front may have read in another way than we do is refused: RFC 9112 sections 3.2 and 6.1.
+/// Exactly one host, as RFC 9112 section 3.2 wants it of HTTP/1.1: a proxy in front may have read another
+/// one than we do. (Of two lengths hyper takes the one that counts, and closes the connection.)
 fn is_well_formed(request: &Request) -> bool {
-    let headers = request.headers();
-    let has_two_lengths = headers.contains_key(header::CONTENT_LENGTH)
-        && headers.contains_key(header::TRANSFER_ENCODING);
-    let hosts = headers.get_all(header::HOST).iter().count();
-    let is_host_clear = hosts == 1 || request.version() != Version::HTTP_11 && hosts == 0;
-    is_host_clear && !has_two_lengths
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || request.version() != Version::HTTP_11 && hosts == 0
 }
 
 fn uri_length(uri: &Uri) -> usize {

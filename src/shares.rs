@@ -1,50 +1,49 @@
-//! How much of something each address has at a time.
+//! How much of something each one has at a time: each address, each server.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::domain::address::AddressKey;
-
-/// Counts what each address has, up to a bound.
-pub struct Shares {
-    per_address: usize,
-    taken: Mutex<HashMap<AddressKey, usize>>,
+/// Counts what each one has, up to a bound.
+pub struct Shares<K: Copy + Eq + Hash> {
+    each: usize,
+    taken: Mutex<HashMap<K, usize>>,
 }
 
-/// One of an address's, given back when it is dropped.
-pub struct Share {
-    address: AddressKey,
-    shares: Arc<Shares>,
+/// One that somebody has, given back when it is dropped.
+pub struct Share<K: Copy + Eq + Hash> {
+    owner: K,
+    shares: Arc<Shares<K>>,
 }
 
-impl Shares {
-    /// So many for each address.
+impl<K: Copy + Eq + Hash> Shares<K> {
+    /// So many for each.
     #[must_use]
-    pub fn new(per_address: usize) -> Arc<Self> {
-        Arc::new(Self { per_address, taken: Mutex::default() })
+    pub fn new(each: usize) -> Arc<Self> {
+        Arc::new(Self { each, taken: Mutex::default() })
     }
 
-    /// One more for an address; `None` when it has all it may have.
-    pub fn take(self: &Arc<Self>, address: AddressKey) -> Option<Share> {
+    /// One more for `owner`; `None` when it has all it may have.
+    pub fn take(self: &Arc<Self>, owner: K) -> Option<Share<K>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(address).or_insert(0);
-        if *count >= self.per_address {
+        let count = taken.entry(owner).or_insert(0);
+        if *count >= self.each {
             return None;
         }
         *count += 1;
-        Some(Share { address, shares: Arc::clone(self) })
+        Some(Share { owner, shares: Arc::clone(self) })
     }
 }
 
-impl Drop for Share {
+impl<K: Copy + Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let mut taken = self.shares.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.address) {
+        if let Some(count) = taken.get_mut(&self.owner) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.address);
+                taken.remove(&self.owner);
             }
         }
     }
@@ -52,15 +51,12 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     #[test]
-    fn an_address_has_only_its_share_and_gets_it_back() {
+    fn each_has_only_its_share_and_gets_it_back() {
         let shares = Shares::new(1);
-        let (one, other) =
-            (IpAddr::from([192, 0, 2, 7]).into(), IpAddr::from([192, 0, 2, 8]).into());
+        let (one, other) = (1, 2);
         let first = shares.take(one);
         assert!(first.is_some());
         assert!(shares.take(one).is_none());

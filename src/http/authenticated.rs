@@ -19,7 +19,7 @@ use super::{
     parameters::is_form,
 };
 use crate::{
-    app::App,
+    app::{App, LARGE_BODIES_KIBIBYTES, UPLOADS_KIBIBYTES},
     domain::remote_server::RemoteServer,
     metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
     rate_limit::Decision,
@@ -95,15 +95,16 @@ where
     F: Future<Output = Result<Success, ApiError>>,
 {
     let config = &app.config.http;
-    let (limit, body_time) = if endpoint.is_upload {
+    let (limit, body_time, memory) = if endpoint.is_upload {
         // An upload may take most of its time to arrive.
-        (config.max_upload_bytes, config.analytics_timeout / 2)
+        let memory = (&app.upload_memory, UPLOADS_KIBIBYTES);
+        (config.max_upload_bytes, config.analytics_timeout / 2, memory)
     } else {
-        (config.max_body_bytes, config.body_timeout)
+        (config.max_body_bytes, config.body_timeout, (&app.body_memory, LARGE_BODIES_KIBIBYTES))
     };
     let (parts, body) = request.into_parts();
     let deadline = Instant::now() + body_time;
-    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
+    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline, memory);
     let mut learnt = Learnt::default();
     let mut answer = match serve(&app, &parts, &mut body, endpoint, &mut learnt, handle).await {
         Ok(answer) => answer,
@@ -168,13 +169,17 @@ where
         return Err(ApiError::RateLimited(retry_after));
     }
     app.registry.touch_server(server.id);
+    let upload = match endpoint.is_upload {
+        true => Some(app.uploads.take(server.id).ok_or(ApiError::Overloaded)?),
+        false => None,
+    };
     let ReceivedBody { bytes: body, place } = body.all().await?;
     let working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
     let success =
         handle(AuthenticatedRequest { server, parameters, body }, Arc::clone(app)).await?;
-    drop((working, place));
+    drop((working, place, upload));
     Ok(success.into_answer(&ignored))
 }
 

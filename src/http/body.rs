@@ -12,7 +12,6 @@ use tokio::{
 };
 
 use super::ApiError;
-use crate::app::LARGE_BODIES_KIBIBYTES;
 
 /// So much of a body that is too long is read and thrown away, so that the caller gets to read why.
 const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
@@ -42,6 +41,8 @@ pub(super) struct IncomingBody {
     expects_continue: bool,
     /// Kibibytes for large bodies.
     memory: Arc<Semaphore>,
+    /// So many there are in all.
+    memory_kibibytes: usize,
 }
 
 impl IncomingBody {
@@ -50,7 +51,7 @@ impl IncomingBody {
         headers: &HeaderMap,
         limit: usize,
         deadline: Instant,
-        memory: &Arc<Semaphore>,
+        (memory, memory_kibibytes): (&Arc<Semaphore>, usize),
     ) -> Self {
         let announced = headers
             .get(header::CONTENT_LENGTH)
@@ -65,6 +66,7 @@ impl IncomingBody {
             announced,
             expects_continue: headers.contains_key(header::EXPECT),
             memory: Arc::clone(memory),
+            memory_kibibytes,
         }
     }
 
@@ -117,7 +119,7 @@ impl IncomingBody {
         let announced = self.announced.and_then(|bytes| usize::try_from(bytes).ok());
         // Twice: a form is there as it came and as it was decoded.
         let kibibytes = 2 * announced.unwrap_or(self.limit).min(self.limit).div_ceil(1024);
-        let kibibytes = kibibytes.min(LARGE_BODIES_KIBIBYTES);
+        let kibibytes = kibibytes.min(self.memory_kibibytes);
         let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.memory).acquire_many_owned(kibibytes);
         match timeout_at(self.deadline, place).await {
@@ -127,6 +129,8 @@ impl IncomingBody {
     }
 
     async fn read_more(&mut self) -> Result<(), ApiError> {
+        // Whoever asked first has been told to send.
+        self.expects_continue = false;
         match timeout_at(self.deadline, self.body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
@@ -134,12 +138,19 @@ impl IncomingBody {
                 }
                 Ok(())
             }
-            Ok(Some(Err(_))) => Err(ApiError::BodyIncomplete),
+            Ok(Some(Err(_))) => {
+                self.is_complete = true;
+                Err(ApiError::BodyIncomplete)
+            }
             Ok(None) => {
                 self.is_complete = true;
                 Ok(())
             }
-            Err(_) => Err(ApiError::BodyTimeout),
+            Err(_) => {
+                // Nothing more is expected, nor thrown away.
+                self.is_complete = true;
+                Err(ApiError::BodyTimeout)
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     Answer, ApiError, Parameters, Success, body::IncomingBody, client_address::client_address,
 };
 use crate::{
-    app::App,
+    app::{App, LARGE_BODIES_KIBIBYTES},
     metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
 };
 
@@ -86,7 +86,13 @@ where
     checked.map_err(ApiError::TooManyRequests)?;
     let deadline = Instant::now() + app.config.http.body_timeout;
     let limit = MAX_BODY_BYTES.min(app.config.http.max_body_bytes);
-    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline, &app.body_memory);
+    let mut body = IncomingBody::new(
+        body,
+        &parts.headers,
+        limit,
+        deadline,
+        (&app.body_memory, LARGE_BODIES_KIBIBYTES),
+    );
     let body = body.all().await?.bytes;
     let _working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;

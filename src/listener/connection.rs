@@ -78,6 +78,7 @@ pub(super) async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
+            biased;
             // A connection that breaks off is the caller's affair.
             _ = connection.as_mut() => return,
             () = activity.ending(stop), if !activity.is_stopping() => {
@@ -109,6 +110,7 @@ pub(super) async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'stat
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
+            biased;
             _ = connection.as_mut() => return,
             () = activity.ending(stop), if !activity.is_stopping() => {
                 activity.stop();
@@ -200,10 +202,15 @@ impl Activity {
     async fn done(&self, stop: &CancellationToken) {
         stop.cancelled().await;
         sleep(FIRST_REQUEST_MOMENT).await;
-        while self.in_flight.load(Ordering::Acquire) > 0 {
-            self.idle.notified().await;
-            // The answer is on its way out.
+        loop {
+            while self.in_flight.load(Ordering::Acquire) > 0 {
+                self.idle.notified().await;
+            }
+            // The last answer is on its way out.
             sleep(LAST_ANSWER_MOMENT).await;
+            if self.in_flight.load(Ordering::Acquire) == 0 {
+                return;
+            }
         }
     }
 

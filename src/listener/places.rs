@@ -5,12 +5,15 @@ use std::{net::IpAddr, sync::Arc};
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::shares::{Share, Shares};
+use crate::{
+    domain::address::AddressKey,
+    shares::{Share, Shares},
+};
 
 /// The places for connections.
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    shares: Arc<Shares>,
+    shares: Arc<Shares<AddressKey>>,
     /// Proxies bring the connections of many.
     trusted: Vec<IpNet>,
 }
@@ -24,7 +27,7 @@ pub(super) struct AnyPlace {
 /// A place for one connection, given back when it is dropped.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
-    _share: Option<Share>,
+    _share: Option<Share<AddressKey>>,
 }
 
 impl Places {

@@ -61,6 +61,11 @@ impl Connection {
         self.proven.load(Ordering::Acquire)
     }
 
+    /// Whether it tells how many more connections are needed: it has answered, or takes no request at all.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_proven() || self.in_flight.load(Ordering::Acquire) == 0 && self.free_streams() == 0
+    }
+
     /// To be called when a request on it was answered, however.
     pub(super) fn prove(&self) {
         self.proven.store(true, Ordering::Release);

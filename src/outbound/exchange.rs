@@ -117,6 +117,9 @@ async fn exchange(stream: &Stream, request: &Request<()>, body: &Body) -> Result
 /// What an ended stream means, by RFC 9113 sections 6.8 and 8.7.
 fn failed(stream: &Stream, error: &h2::Error) -> SendError {
     if error.is_reset() {
+        if error.is_remote() {
+            stream.connection().prove();
+        }
         return match error.reason() {
             // "REFUSED_STREAM ... indicates that the stream is being closed prior to any processing".
             Some(Reason::REFUSED_STREAM) => SendError::Unprocessed,

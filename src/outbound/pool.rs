@@ -27,6 +27,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// While nothing is open and the next attempt is further away than this, requests fail at once.
 const LONGEST_WAIT_FOR_ATTEMPT: Duration = Duration::from_secs(1);
 
+/// A first request that got no answer in this time says something about its connection.
+const FAIR_TIME: Duration = Duration::from_secs(1);
+
 /// How large a pool may become.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
@@ -117,7 +120,8 @@ impl Pool {
                         // There is room for another one who waits, or he is to make some.
                         self.shared.changed.notify_one();
                     }
-                    return Ok(Stream { connection, pool: Arc::clone(&self.shared) });
+                    let (pool, since) = (Arc::clone(&self.shared), Instant::now());
+                    return Ok(Stream { connection, pool, since });
                 }
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Dial(at) => {
@@ -182,7 +186,7 @@ impl Shared {
     fn may_dial(&self, state: &State) -> bool {
         !state.dialling
             && state.connections.len() < self.settings.max_connections
-            && state.connections.iter().all(|connection| connection.is_proven())
+            && state.connections.iter().all(|connection| connection.is_settled())
     }
 
     fn release(&self, connection: &Connection) {
@@ -221,24 +225,28 @@ async fn open(pool: Arc<Shared>, at: Instant) {
         }
     };
     let connection = Connection::new(sender);
+    // Only the pool and requests hold on to it: when they let go, it closes.
+    let known = Arc::downgrade(&connection);
     {
         let mut state = pool.state();
         state.dialling = false;
         state.failures_in_a_row = 0;
         state.last_error = None;
         state.not_before = None;
-        state.connections.push(Arc::clone(&connection));
+        state.connections.push(connection);
     }
     pool.changed.notify_one();
     pool.metrics.opened();
     let ended = drive(driver, &pool.changed).await;
-    connection.retire();
+    if let Some(connection) = known.upgrade() {
+        connection.retire();
+    }
     pool.metrics.closed();
     if ended == Ended::GoAway {
         pool.metrics.went_away();
     }
     tracing::debug!(event = "provider.connection_ended", origin = %pool.origin, ?ended, "a connection to the push service ended");
-    pool.state().connections.retain(|other| !Arc::ptr_eq(other, &connection));
+    pool.state().connections.retain(|connection| connection.is_usable());
     pool.changed.notify_one();
 }
 
@@ -246,6 +254,7 @@ async fn open(pool: Arc<Shared>, at: Instant) {
 pub(super) struct Stream {
     connection: Arc<Connection>,
     pool: Arc<Shared>,
+    since: Instant,
 }
 
 impl Stream {
@@ -256,9 +265,10 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // Its first request was given up: nobody knows whether anybody is there.
-        if !self.connection.is_proven() {
+        // Its first request was given up, and not for want of time: nobody knows whether anybody is there.
+        if !self.connection.is_proven() && self.since.elapsed() >= FAIR_TIME {
             self.connection.retire();
+            self.pool.state().connections.retain(|connection| connection.is_usable());
         }
         self.pool.release(&self.connection);
     }

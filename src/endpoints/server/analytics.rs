@@ -73,10 +73,7 @@ fn decode(parameters: &Parameters) -> Result<Upload, ApiError> {
 fn check_list(name: &str, text: &str) -> Result<(), ApiError> {
     match serde_json::from_str::<Vec<IgnoredAny>>(text) {
         Ok(_) => Ok(()),
-        Err(error) if error.is_data() => {
-            Err(ApiError::Invalid(format!("{name} is not a list").into()))
-        }
-        Err(_) => Err(not_json(name)),
+        Err(_) => Err(is_not(name, "a list", text)),
     }
 }
 
@@ -84,10 +81,15 @@ fn text(parameters: &Parameters, name: &'static str) -> Result<Option<String>, A
     let Some(text) = parameters.optional(name) else { return Ok(None) };
     match serde_json::from_str::<String>(text) {
         Ok(text) => Ok(Some(storable(&text, MAX_VERSION_LENGTH))),
-        Err(error) if error.is_data() => {
-            Err(ApiError::Invalid(format!("{name} is not a string").into()))
-        }
-        Err(_) => Err(not_json(name)),
+        Err(_) => Err(is_not(name, "a string", text)),
+    }
+}
+
+/// What is wrong with a text that is not what it should be: it may be no JSON at all.
+fn is_not(name: &str, what: &str, text: &str) -> ApiError {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => ApiError::Invalid(format!("{name} is not {what}").into()),
+        Err(_) => not_json(name),
     }
 }
 

@@ -1,10 +1,7 @@
 //! The access token that every message to Google carries.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -60,8 +57,8 @@ struct Shared {
     clock: Clock,
     random: Random,
     current: ArcSwapOption<Token>,
-    /// When a token that should live was last refused, in Unix milliseconds.
-    last_refusal: AtomicI64,
+    /// When a token was last forgotten because it was refused.
+    last_refusal: std::sync::Mutex<Option<Timestamp>>,
     /// Held while a token is fetched, so that only one is; remembers the last failure.
     fetching: Mutex<Option<(Timestamp, AccessTokenError)>>,
 }
@@ -104,7 +101,7 @@ impl AccessTokens {
                 clock: clock.clone(),
                 random: Random::default(),
                 current: ArcSwapOption::empty(),
-                last_refusal: AtomicI64::new(0),
+                last_refusal: std::sync::Mutex::default(),
                 fetching: Mutex::default(),
             }),
         }
@@ -147,6 +144,24 @@ impl AccessTokens {
         }
     }
 
+    /// Forgets the token that was refused, so that the next one is fetched; gives the current one when it
+    /// is another already. One that was fetched just for this is not forgotten again so soon.
+    fn forget(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>, AccessTokenError> {
+        let mut last = self.shared.last_refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*self.shared.current.load() {
+            Some(token) if token.header == *refused => {}
+            Some(token) => return Ok(Some(token.header.clone())),
+            None => return Ok(None),
+        }
+        let now = self.shared.clock.now();
+        if last.is_some_and(|last| now.since(last) < PAUSE_AFTER_REFUSAL) {
+            return Err(AccessTokenError::Unusable);
+        }
+        *last = Some(now);
+        self.shared.current.store(None);
+        Ok(None)
+    }
+
     /// Fetches a token unless somebody else has done so meanwhile; the fetch goes on when the caller's
     /// deadline passes, for those who come after it.
     async fn replace(
@@ -154,20 +169,10 @@ impl AccessTokens {
         refused: Option<&HeaderValue>,
         deadline: Instant,
     ) -> Result<HeaderValue, AccessTokenError> {
-        if let Some(refused) = refused {
-            let current = self.shared.current.load();
-            match &*current {
-                Some(token) if token.header == *refused => {
-                    let now = self.shared.clock.now();
-                    let last = self.shared.last_refusal.swap(now.unix_millis(), Ordering::AcqRel);
-                    if now.since(Timestamp::from_unix_millis(last)) < PAUSE_AFTER_REFUSAL {
-                        return Err(AccessTokenError::Unusable);
-                    }
-                    self.shared.current.compare_and_swap(&current, None);
-                }
-                Some(token) => return Ok(token.header.clone()),
-                None => {}
-            }
+        if let Some(refused) = refused
+            && let Some(other) = self.forget(refused)?
+        {
+            return Ok(other);
         }
         let tokens = self.clone();
         let fetching = tokio::spawn(async move { tokens.fetch_if_due().await });

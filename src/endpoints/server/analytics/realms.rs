@@ -3,7 +3,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{not_json, storable};
+use super::{is_not, not_json, storable};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -16,9 +16,8 @@ use crate::{
 
 /// The realms in a JSON list; unknown members of a realm are ignored, since newer servers have more.
 pub(super) fn decode(text: &str) -> Result<Vec<RealmDescription>, ApiError> {
-    let realms: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
-        if error.is_data() { ApiError::invalid("realms is not a list") } else { not_json("realms") }
-    })?;
+    let realms: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|_| is_not("realms", "a list", text))?;
     realms
         .into_iter()
         .enumerate()
