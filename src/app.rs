@@ -19,6 +19,7 @@ use crate::{
     rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
     registration::Registrations,
     registry::{OpenError, Registry},
+    secret_key::{SecretKey, SecretKeyError},
     shares::Shares,
 };
 
@@ -48,6 +49,8 @@ pub struct App {
     pub clock: Clock,
     /// The instruments.
     pub metrics: Arc<Metrics>,
+    /// What the bouncer makes its own keys of.
+    pub secret_key: SecretKey,
     /// Everything remembered.
     pub registry: Registry,
     /// Sends notifications.
@@ -85,6 +88,9 @@ pub struct App {
 /// Why a bouncer cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// There is no secret.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
     /// The database cannot be used.
     #[error(transparent)]
     Registry(#[from] OpenError),
@@ -103,6 +109,7 @@ impl App {
     ///
     /// When one of the parts cannot be used.
     pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
+        let secret_key = SecretKey::read(&config.secret_key_file)?;
         let metrics = Arc::new(Metrics::default());
         let providers = Providers::new(&config, &clock, &Random::default(), &metrics)?;
         let names = Names::new(&config.dns.servers)?;
@@ -141,6 +148,7 @@ impl App {
             upload_memory: Arc::new(Semaphore::new(UPLOADS_KIBIBYTES)),
             body_memory: Arc::new(Semaphore::new(LARGE_BODIES_KIBIBYTES)),
             config,
+            secret_key,
             clock,
             metrics,
             registry,

@@ -17,7 +17,11 @@ mod push;
 mod registration;
 mod validation;
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -39,6 +43,8 @@ pub use registration::{EmailCheck, RegistrationConfig};
 pub struct Config {
     /// How chat servers reach this bouncer: `https://` and a host, no path.
     pub public_url: String,
+    /// The file with the secret of which all signing keys are made: 32 bytes in base64.
+    pub secret_key_file: PathBuf,
     /// The public listener.
     #[serde(default)]
     pub http: HttpConfig,

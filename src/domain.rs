@@ -7,6 +7,7 @@ pub mod email;
 pub mod hostname;
 pub mod json_object;
 pub mod notification;
+pub mod plan;
 pub mod python_text;
 pub mod remote_realm;
 pub mod remote_server;

@@ -44,6 +44,7 @@ pub mod registration;
 pub mod registry;
 pub mod router;
 pub mod sandbox;
+pub mod secret_key;
 pub mod server;
 pub mod shares;
 pub mod telemetry;

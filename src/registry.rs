@@ -10,6 +10,7 @@ mod cache;
 mod devices;
 mod open;
 mod pending;
+mod plans;
 mod remote_realms;
 mod remote_servers;
 

@@ -16,6 +16,7 @@ const CONFIGURATION: i32 = 78;
 
 /// Settings that would do if there were these files.
 const SETTINGS: &str = "public_url = \"https://push.example.com\"\n\
+    secret_key_file = \"secret.key\"\n\
     http.listen = [\"127.0.0.1:0\"]\n\
     http.tls = { cert_file = \"certificate.pem\", key_file = \"key.pem\" }\n";
 
@@ -32,7 +33,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn an_unknown_key_is_shown_with_its_line() {
     let complaint = refused_settings("push.answer_witin = \"1s\"\n");
-    for part in ["line 4", "push.answer_witin", "unknown field `answer_witin`", "answer_within"] {
+    for part in ["line 5", "push.answer_witin", "unknown field `answer_witin`", "answer_within"] {
         assert!(complaint.contains(part), "{part} in {complaint}");
     }
 }
@@ -40,7 +41,7 @@ fn an_unknown_key_is_shown_with_its_line() {
 #[test]
 fn a_value_of_the_wrong_kind_is_shown_with_what_would_be_right() {
     let complaint = refused_settings("push.answer_within = 3\n");
-    assert!(complaint.contains("line 4") && complaint.contains("string"), "{complaint}");
+    assert!(complaint.contains("line 5") && complaint.contains("string"), "{complaint}");
     let complaint = refused_settings("push.answer_within = \"3 sec\"\n");
     assert!(complaint.contains("`3 sec` is not a duration; write a number and"), "{complaint}");
     let complaint = refused_settings("limits.server.rate = \"1000\"\n");
@@ -77,6 +78,20 @@ fn a_credential_that_is_none_is_named_with_what_would_be_right() {
     );
     let complaint = refused_settings(&settings);
     assert!(complaint.contains("AuthKey.p8`: is a certificate; set `cert_file`"), "{complaint}");
+}
+
+#[test]
+fn a_secret_that_is_none_is_named_with_what_makes_one() {
+    let directory = TempDir::new().unwrap();
+    let secret = directory.path().join("other.key");
+    let file = directory.path().join("push-bouncer.toml");
+    fs::write(&file, SETTINGS.replace("secret.key", secret.to_str().unwrap())).unwrap();
+    let complaint = refused(&file);
+    assert!(complaint.contains("cannot read `secret_key_file`"), "{complaint}");
+    fs::write(&secret, "too short").unwrap();
+    let complaint = refused(&file);
+    assert!(complaint.contains("`openssl rand -base64 32`"), "{complaint}");
+    assert!(!complaint.contains("too short"), "{complaint}");
 }
 
 #[test]
@@ -158,7 +173,10 @@ fn a_command_that_is_none_is_refused_with_a_hint() {
 fn refused_settings(more: &str) -> String {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("push-bouncer.toml");
-    fs::write(&file, format!("{SETTINGS}{more}")).unwrap();
+    let secret = directory.path().join("secret.key");
+    fs::write(&secret, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
+    let settings = SETTINGS.replace("secret.key", secret.to_str().unwrap());
+    fs::write(&file, format!("{settings}{more}")).unwrap();
     refused(&file)
 }
 

@@ -36,6 +36,16 @@ pub struct Model {
     pub created_at: i64,
     /// When it was last named in a push request, a few seconds late at most.
     pub last_request_at: Option<i64>,
+    /// The name of the operator's plan; without one this and the next three are absent.
+    pub plan_name: Option<String>,
+    /// Zulip's number for where the plan stands.
+    pub plan_status: Option<i16>,
+    /// When the plan ends, if that is known.
+    pub plan_ends_at: Option<i64>,
+    /// For how many users the plan is, if not for any number.
+    pub plan_user_limit: Option<i64>,
+    /// How many people use it, bots aside, by the uploaded audit rows.
+    pub user_count: i64,
 }
 
 /// What a realm's row is joined to.

@@ -38,6 +38,20 @@ pub struct Model {
     pub updated_at: i64,
     /// When the server last made a request, a few seconds late at most.
     pub last_request_at: Option<i64>,
+    /// The name of the operator's plan; without one this and the next three are absent.
+    pub plan_name: Option<String>,
+    /// Zulip's number for where the plan stands.
+    pub plan_status: Option<i16>,
+    /// When the plan ends, if that is known.
+    pub plan_ends_at: Option<i64>,
+    /// For how many users the plan is, if not for any number.
+    pub plan_user_limit: Option<i64>,
+    /// How many people use its realms together, bots aside, by the uploaded audit rows.
+    pub user_count: i64,
+    /// Whether the operator approved the registration, where that is asked for.
+    pub approved: bool,
+    /// When audit rows were last uploaded; how fresh `user_count` is.
+    pub audit_log_updated_at: Option<i64>,
 }
 
 /// What a server's row is joined to.

@@ -8,6 +8,7 @@ mod m0002_remote_realms;
 mod m0003_devices;
 mod m0004_push_counts;
 mod m0005_audit_log;
+mod m0006_standing;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_devices::Migration),
             Box::new(m0004_push_counts::Migration),
             Box::new(m0005_audit_log::Migration),
+            Box::new(m0006_standing::Migration),
         ]
     }
 }

@@ -64,6 +64,7 @@ fn code(error: &StartError) -> u8 {
         StartError::Build(BuildError::Registry(OpenError::Outdated(_))) => exit::TRY_LATER,
         StartError::Build(
             BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. })
+            | BuildError::SecretKey(_)
             | BuildError::Providers(_)
             | BuildError::Names(_),
         )

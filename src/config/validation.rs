@@ -121,17 +121,20 @@ mod tests {
         }
     }
 
-    const TLS: &str = "public_url = \"https://push.example.com\"\nhttp.tls = { cert_file = \"c\", key_file = \"k\" }\n";
+    const TLS: &str = "public_url = \"https://push.example.com\"\nsecret_key_file = \"s\"\nhttp.tls = { cert_file = \"c\", key_file = \"k\" }\n";
 
     #[test]
     fn the_smallest_file_needs_an_address_and_a_certificate() {
         assert_eq!(problems(TLS), Vec::<String>::new());
-        assert_eq!(problems("public_url = \"https://push.example.com\"").len(), 1);
+        assert_eq!(
+            problems("public_url = \"https://push.example.com\"\nsecret_key_file = \"s\"").len(),
+            1
+        );
     }
 
     #[test]
     fn all_contradictions_are_told_at_once() {
-        let text = "public_url = \"http://x\"\nhttp = { request_timeout = \"20s\", tls.mode = \"off\" }\n\
+        let text = "public_url = \"http://x\"\nsecret_key_file = \"s\"\nhttp = { request_timeout = \"20s\", tls.mode = \"off\" }\n\
             [apns.ios]\ntopics = [\"a b\"]\nenvironment = \"production\"\nkey_file = \"k\"\n";
         assert_eq!(problems(text).len(), 6, "{:?}", problems(text));
     }
@@ -139,6 +142,6 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_its_place() {
         let told = problems(&format!("{TLS}push.answer_witin = \"1s\"\n"));
-        assert!(told[0].contains("line 3") && told[0].contains("answer_witin"), "{told:?}");
+        assert!(told[0].contains("line 4") && told[0].contains("answer_witin"), "{told:?}");
     }
 }

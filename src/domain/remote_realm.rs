@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::plan::Plan;
 use crate::clock::Timestamp;
 
 /// One organization on a remote server.
@@ -13,6 +14,10 @@ pub struct RemoteRealm {
     pub server_id: i64,
     /// Its UUID, unique in the world.
     pub uuid: Uuid,
+    /// What the operator agreed with it.
+    pub plan: Option<Plan>,
+    /// How many people use it, bots aside.
+    pub user_count: i64,
 }
 
 /// An organization as its server describes it in an upload.

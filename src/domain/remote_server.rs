@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
+use super::plan::Plan;
 use crate::clock::Timestamp;
 
 /// A self-hosted server registered with us.
@@ -25,6 +26,14 @@ pub struct RemoteServer {
     pub deactivated: bool,
     /// Its API feature level; absent for servers before 8.0, or that never uploaded anything.
     pub api_feature_level: Option<i32>,
+    /// Whether the operator approved it, where that is asked for.
+    pub approved: bool,
+    /// What the operator agreed with it.
+    pub plan: Option<Plan>,
+    /// How many people use its realms together, bots aside.
+    pub user_count: i64,
+    /// When it last uploaded audit rows; how fresh the number is.
+    pub audit_log_updated_at: Option<Timestamp>,
 }
 
 /// A key that was replaced and still opens the door for a while.

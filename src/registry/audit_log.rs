@@ -2,6 +2,7 @@
 
 use entities::audit_log;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait as _};
+use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 
@@ -10,29 +11,70 @@ use crate::clock::Timestamp;
 pub enum AuditEvent {
     /// A server registered.
     ServerCreated,
+    /// A server was deactivated, by its administrator or by the operator.
+    ServerDeactivated,
+    /// The operator reactivated a server.
+    ServerReactivated,
+    /// The operator set or took away a plan of a server or realm.
+    PlanChanged,
+    /// A new installation proved that it holds the host name, and took over the registration.
+    ServerTransferred,
+    /// The operator approved a registration; our own number.
+    ServerApproved,
+    /// A server uploaded another value of its realm.
+    RealmValueUpdated,
+    /// A realm was missing in an upload of its server.
+    RealmLocallyDeleted,
+    /// It was there again.
+    RealmRestored,
 }
 
 impl AuditEvent {
     fn number(self) -> i32 {
         match self {
+            Self::ServerDeactivated => 10201,
+            Self::ServerReactivated => 10202,
+            Self::PlanChanged => 10204,
             Self::ServerCreated => 10215,
+            Self::ServerTransferred => 10216,
+            Self::ServerApproved => 10290,
+            Self::RealmValueUpdated => 20001,
+            Self::RealmLocallyDeleted => 20003,
+            Self::RealmRestored => 20004,
         }
     }
 }
 
-/// Notes an event, in the transaction of the change itself.
+/// Something that happened, to be noted in the transaction of the change itself.
+pub(super) struct AuditEntry {
+    pub(super) server_id: i64,
+    /// The realm it happened to, if it was one.
+    pub(super) remote_realm_id: Option<i64>,
+    pub(super) event: AuditEvent,
+    /// What else is to be known; an object.
+    pub(super) extra_data: Value,
+}
+
+impl AuditEntry {
+    /// Something that happened to a server, of which nothing else is to be known.
+    pub(super) fn of_server(server_id: i64, event: AuditEvent) -> Self {
+        Self { server_id, remote_realm_id: None, event, extra_data: json!({}) }
+    }
+}
+
+/// Notes an event.
 pub(super) async fn note<C: ConnectionTrait>(
     connection: &C,
-    server_id: i64,
-    event: AuditEvent,
+    entry: AuditEntry,
     now: Timestamp,
 ) -> Result<(), DbErr> {
+    let AuditEntry { server_id, remote_realm_id, event, extra_data } = entry;
     audit_log::Entity::insert(audit_log::ActiveModel {
         server_id: Set(server_id),
-        remote_realm_id: Set(None),
+        remote_realm_id: Set(remote_realm_id),
         event_type: Set(event.number()),
         event_time: Set(now.unix_millis()),
-        extra_data: Set("{}".to_owned()),
+        extra_data: Set(extra_data.to_string()),
         ..Default::default()
     })
     .exec_without_returning(connection)

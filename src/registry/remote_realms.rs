@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Registry, RegistryError, VersionReport};
+use super::{Registry, RegistryError, VersionReport, plans};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -53,9 +53,8 @@ impl Registry {
         }
         let asked = self.inner.realms.ask(&uuid);
         let query = remote_realms::Entity::find().filter(remote_realms::Column::Uuid.eq(uuid));
-        let found = self.ask(|| query.clone().one(&self.inner.database)).await?.map(|row| {
-            Arc::new(RemoteRealm { id: row.id, server_id: row.server_id, uuid: row.uuid })
-        });
+        let found = self.ask(|| query.clone().one(&self.inner.database)).await?;
+        let found = found.map(|row| Arc::new(realm(row)));
         self.inner.realms.keep(asked, uuid, found.clone());
         Ok(found)
     }
@@ -99,6 +98,16 @@ impl Registry {
             self.inner.realms.invalidate(&realm.uuid);
         }
         Ok(())
+    }
+}
+
+fn realm(row: remote_realms::Model) -> RemoteRealm {
+    RemoteRealm {
+        id: row.id,
+        server_id: row.server_id,
+        uuid: row.uuid,
+        plan: plans::plan(row.plan_name, row.plan_status, row.plan_ends_at, row.plan_user_limit),
+        user_count: row.user_count,
     }
 }
 
@@ -181,6 +190,7 @@ fn created(
         date_created: Set(realm.date_created.unix_millis()),
         created_at: Set(now.unix_millis()),
         last_request_at: Set(None),
+        user_count: Set(0),
         ..Default::default()
     }
 }

@@ -9,7 +9,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{AuditEvent, Registry, RegistryError, audit_log};
+use super::{
+    AuditEvent, Registry, RegistryError,
+    audit_log::{self, AuditEntry},
+    plans,
+};
 use crate::{
     clock::Timestamp,
     domain::remote_server::{KeyHash, PreviousKey, RemoteServer},
@@ -129,12 +133,15 @@ impl Registry {
             created_at: Set(now.unix_millis()),
             updated_at: Set(now.unix_millis()),
             last_request_at: Set(Some(now.unix_millis())),
+            user_count: Set(0),
+            approved: Set(true),
             ..Default::default()
         };
         let stored = async {
             let transaction = self.inner.database.begin().await?;
             let id = remote_servers::Entity::insert(model).exec(&transaction).await?.last_insert_id;
-            audit_log::note(&transaction, id, AuditEvent::ServerCreated, now).await?;
+            let created = AuditEntry::of_server(id, AuditEvent::ServerCreated);
+            audit_log::note(&transaction, created, now).await?;
             transaction.commit().await
         };
         self.noted(stored.await)
@@ -216,5 +223,9 @@ fn server(row: remote_servers::Model) -> RemoteServer {
         hostname: row.hostname,
         deactivated: row.deactivated,
         api_feature_level: row.api_feature_level,
+        approved: row.approved,
+        plan: plans::plan(row.plan_name, row.plan_status, row.plan_ends_at, row.plan_user_limit),
+        user_count: row.user_count,
+        audit_log_updated_at: row.audit_log_updated_at.map(Timestamp::from_unix_millis),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tempfile::TempDir;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     authority::Authority,
     fcm::{FakeFcm, FcmOptions, ServiceAccount},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, random::Random};
 
 /// The name in the bouncer's certificate, besides `localhost` and `127.0.0.1`.
 pub const PUBLIC_NAME: &str = "push.sandbox.test";
@@ -110,6 +111,7 @@ impl Surroundings {
             authority: write("authority.pem", &authority.certificate_pem())?,
             apple_key: write("AuthKey_SANDBOXKEY.p8", &apple_key_pem)?,
             account: write("service-account.json", &account.json(&fcm.token_uri()))?,
+            secret: write("secret.key", &STANDARD.encode(Random::default().bytes::<32>()))?,
             database: directory.path().join("push-bouncer.sqlite"),
         };
         let config = files.config(&options, &apns, &fcm);
@@ -149,17 +151,19 @@ struct Files {
     apple_key: PathBuf,
     account: PathBuf,
     database: PathBuf,
+    secret: PathBuf,
 }
 
 impl Files {
     fn config(&self, options: &SurroundingsOptions, apns: &FakeApns, fcm: &FakeFcm) -> String {
-        let Self { certificate, key, authority, apple_key, account, database } = self;
+        let Self { certificate, key, authority, apple_key, account, database, secret } = self;
         let sqlite = format!("sqlite://{}", database.display());
         let database_url = options.database_url.as_deref().unwrap_or(&sqlite);
         let SurroundingsOptions { listen, operator, topics, settings, .. } = options;
         let (apns, fcm) = (apns.address(), fcm.address());
         format!(
             r#"public_url = "https://{PUBLIC_NAME}"
+secret_key_file = {secret:?}
 http.listen = ["{listen}"]
 http.tls.cert_file = {certificate:?}
 http.tls.key_file = {key:?}
