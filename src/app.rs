@@ -115,7 +115,7 @@ impl App {
         let names = Names::new(&config.dns.servers)?;
         let registry =
             Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
-        let entitlement = EntitlementPolicy;
+        let entitlement = EntitlementPolicy::new(&config.entitlement, clock.clone());
         Ok(Self {
             dispatcher: Dispatcher::new(
                 registry.clone(),
@@ -131,7 +131,7 @@ impl App {
                 clock.clone(),
                 Arc::clone(&metrics),
             ),
-            analytics: Analytics::new(registry.clone(), entitlement),
+            analytics: Analytics::new(registry.clone(), entitlement.clone()),
             server_limiter: ServerLimiter::new(
                 clock.clone(),
                 config.limits.server.rate,

@@ -7,6 +7,7 @@ mod apns;
 mod database;
 mod dns;
 mod duration;
+mod entitlement;
 mod fcm;
 mod http;
 mod internal;
@@ -28,6 +29,7 @@ use serde::Deserialize;
 pub use apns::{ApnsAppConfig, ApnsEnvironment};
 pub use database::DatabaseConfig;
 pub use dns::DnsConfig;
+pub use entitlement::{EntitlementConfig, EntitlementRule};
 pub use fcm::FcmAppConfig;
 pub use http::{HttpConfig, TlsConfig, TlsMode};
 pub use internal::InternalConfig;
@@ -66,6 +68,9 @@ pub struct Config {
     /// Who may register.
     #[serde(default)]
     pub registration: RegistrationConfig,
+    /// Who may push.
+    #[serde(default)]
+    pub entitlement: EntitlementConfig,
     /// How much anybody may ask for.
     #[serde(default)]
     pub limits: LimitsConfig,

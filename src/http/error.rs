@@ -50,7 +50,7 @@ pub enum ApiError {
     /// A server before 8.0 may not push.
     PlanDisallowsOldServer,
     /// The server or realm may not push, for this reason.
-    PlanDisallows(&'static str),
+    PlanDisallows(Cow<'static, str>),
     /// A test notification was asked for a device we do not hold.
     UnknownDevice,
     /// A server was not registered.

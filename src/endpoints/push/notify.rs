@@ -114,6 +114,6 @@ fn check(server: &RemoteServer, entitlement: &Entitlement) -> Result<(), ApiErro
     match (entitlement.can_push, server.api_feature_level) {
         (true, _) => Ok(()),
         (false, None) => Err(ApiError::PlanDisallowsOldServer),
-        (false, Some(_)) => Err(ApiError::PlanDisallows(entitlement.reason)),
+        (false, Some(_)) => Err(ApiError::PlanDisallows(entitlement.reason.clone())),
     }
 }
