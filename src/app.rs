@@ -127,7 +127,7 @@ impl App {
             registrations: Registrations::new(
                 registry.clone(),
                 names,
-                config.registration.email_check,
+                config.registration.clone(),
                 clock.clone(),
                 Arc::clone(&metrics),
             ),

@@ -1,23 +1,21 @@
 //! The command line: one file per command.
 
+mod database;
+mod error;
+mod output;
+mod plan;
+mod realm;
 mod sandbox;
+mod selection;
 mod serve;
+mod server;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// How the program ends, beside 0 for done.
-mod exit {
-    /// Done, and the answer is bad.
-    pub(super) const PROBLEMS: u8 = 1;
-    /// Something we need cannot be reached.
-    pub(super) const UNAVAILABLE: u8 = 69;
-    /// The schema is another than ours.
-    pub(super) const TRY_LATER: u8 = 75;
-    /// The configuration is not valid.
-    pub(super) const CONFIGURATION: u8 = 78;
-}
+use error::{CommandError, CommandResult, exit};
+use output::Output;
 
 /// Forwards push notifications of self-hosted Zulip servers to Apple and Google.
 #[derive(Parser)]
@@ -31,37 +29,38 @@ struct Arguments {
 enum Command {
     /// Run the service
     Serve(serve::Arguments),
+    /// Decide about registered servers
+    #[command(subcommand)]
+    Server(server::Command),
+    /// Decide about organizations on registered servers
+    #[command(subcommand)]
+    Realm(realm::Command),
     /// Try everything at once, with made-up push services and a made-up chat server
     Sandbox(sandbox::Arguments),
 }
 
 /// Runs the command that the command line names.
 pub fn run() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Sandbox(arguments) => sandbox::run(&arguments),
+    let (result, output) = match Arguments::parse().command {
+        Command::Serve(arguments) => (serve::run(&arguments), Output::default()),
+        Command::Server(command) => (server::run(&command), command.output()),
+        Command::Realm(command) => (realm::run(&command), command.output()),
+        Command::Sandbox(arguments) => (sandbox::run(&arguments), Output::default()),
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            use std::io::Write as _;
-            // Nobody reads it when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "error: {:#}", error.source);
-            ExitCode::from(error.code)
-        }
+    result.unwrap_or_else(|error| {
+        output.complain(&error);
+        ExitCode::from(error.code)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Arguments::command().debug_assert();
     }
 }
-
-/// What a command failed of, and how the program ends then.
-struct CommandError {
-    source: anyhow::Error,
-    code: u8,
-}
-
-impl CommandError {
-    fn new(code: u8, source: impl Into<anyhow::Error>) -> Self {
-        Self { source: source.into(), code }
-    }
-}
-
-type CommandResult = Result<ExitCode, CommandError>;

@@ -37,7 +37,7 @@ pub use limits::{IpLimitConfig, LimitsConfig, LoginLimitConfig, Rate, ServerLimi
 pub use log::{LogConfig, LogFormat};
 pub use outbound::OutboundConfig;
 pub use push::PushConfig;
-pub use registration::{EmailCheck, RegistrationConfig};
+pub use registration::{EmailCheck, RegistrationConfig, RegistrationMode};
 
 /// All settings of one bouncer.
 #[derive(Clone, Debug, Deserialize)]

@@ -4,6 +4,7 @@ pub mod address;
 pub mod device;
 pub mod disposable_domains;
 pub mod email;
+pub mod host_pattern;
 pub mod hostname;
 pub mod json_object;
 pub mod notification;

@@ -1,22 +1,25 @@
 //! Registering a server, and changing what is registered of it.
 
+mod administrator;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::timeout};
 use uuid::Uuid;
 
+pub use administrator::EmailRefusal;
+
 use crate::{
     clock::Clock,
-    config::EmailCheck,
+    config::{RegistrationConfig, RegistrationMode},
     domain::{
-        disposable_domains,
-        email::{EmailAddress, EmailDomain, LONGEST_ADDRESS},
+        host_pattern::HostPattern,
         hostname::{Hostname, HostnameError},
         remote_server::{KeyHash, PreviousKey, RemoteServer},
         uuid_text,
     },
     metrics::{Metrics, RegistrationLabels, RegistrationResult},
-    names::{MailAnswer, MailRule, Names},
+    names::Names,
     registry::{NewRemoteServer, Registry, RegistryError, ServerUpdate},
 };
 
@@ -74,6 +77,12 @@ pub enum RegistrationError {
     /// Another active server has the host name.
     #[error("host name in use")]
     HostnameInUse(String),
+    /// This bouncer takes no new servers.
+    #[error("no new servers are taken")]
+    Closed,
+    /// The operator does not take servers of this host name.
+    #[error("host name not allowed")]
+    HostnameNotAllowed(String),
     /// Too many register at once.
     #[error("too many at once")]
     Busy,
@@ -82,31 +91,11 @@ pub enum RegistrationError {
     Registry(#[from] RegistryError),
 }
 
-/// Why an e-mail address cannot be the administrator's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EmailRefusal {
-    /// It is not written as an address is.
-    #[error("not an e-mail address")]
-    Syntax,
-    /// It belongs to a service for throw-away addresses.
-    #[error("a throw-away address")]
-    Disposable,
-    /// It is the address of an example.
-    #[error("an example")]
-    Example,
-    /// Its domain takes no mail.
-    #[error("a domain without mail")]
-    NoMail(String),
-    /// Its domain does not exist.
-    #[error("no such domain")]
-    NoDomain(String),
-}
-
 /// The desk where servers register.
 pub struct Registrations {
     registry: Registry,
     names: Names,
-    email_check: EmailCheck,
+    config: RegistrationConfig,
     clock: Clock,
     metrics: Arc<Metrics>,
     /// Host names are not unique in the database: whoever checks one holds this until it is stored.
@@ -114,16 +103,16 @@ pub struct Registrations {
 }
 
 impl Registrations {
-    /// A desk with this rule for e-mail addresses.
+    /// A desk with these rules.
     #[must_use]
     pub fn new(
         registry: Registry,
         names: Names,
-        email_check: EmailCheck,
+        config: RegistrationConfig,
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { registry, names, email_check, clock, metrics, desk: Mutex::default() }
+        Self { registry, names, config, clock, metrics, desk: Mutex::default() }
     }
 
     /// Registers a new server, or changes a known one.
@@ -151,7 +140,8 @@ impl Registrations {
         application: &Application,
     ) -> Result<Registered, RegistrationError> {
         let hostname = parse_hostname(&application.hostname)?;
-        self.check_email(&application.contact_email).await?;
+        administrator::check(&application.contact_email, self.config.email_check, &self.names)
+            .await?;
         if !uuid_text::is_canonical_v4(&application.id) {
             return Err(RegistrationError::Id);
         }
@@ -180,12 +170,17 @@ impl Registrations {
         hostname: &Hostname,
         application: &Application,
     ) -> Result<Registered, RegistrationError> {
+        if self.config.mode == RegistrationMode::Closed {
+            return Err(RegistrationError::Closed);
+        }
+        self.check_hostname_is_allowed(hostname)?;
         self.check_hostname_is_free(hostname, uuid).await?;
         let new = NewRemoteServer {
             uuid,
             key: KeyHash::of(&application.key),
             hostname: hostname.as_str(),
             contact_email: &application.contact_email,
+            approved: self.config.mode != RegistrationMode::Approval,
         };
         self.registry.add_server(new).await?;
         tracing::info!(event = "server.registered", server = %uuid, hostname = hostname.as_str(), "a server registered");
@@ -206,7 +201,10 @@ impl Registrations {
         if known.deactivated {
             return Err(RegistrationError::Deactivated);
         }
-        self.check_hostname_is_free(hostname, known.uuid).await?;
+        if hostname.as_str() != known.hostname {
+            self.check_hostname_is_allowed(hostname)?;
+            self.check_hostname_is_free(hostname, known.uuid).await?;
+        }
         // The key that was shown stays valid for a while, also when it was itself the previous one: then
         // the client never stored the one in between, and rotates once more.
         let rotation =
@@ -237,36 +235,14 @@ impl Registrations {
         Ok(())
     }
 
-    async fn check_email(&self, text: &str) -> Result<(), EmailRefusal> {
-        if text.contains('\0') || text.chars().count() > LONGEST_ADDRESS {
-            return Err(EmailRefusal::Syntax);
+    fn check_hostname_is_allowed(&self, hostname: &Hostname) -> Result<(), RegistrationError> {
+        let RegistrationConfig { mode, allow_hosts, deny_hosts, .. } = &self.config;
+        let is_listed = |hosts: &[HostPattern]| hosts.iter().any(|host| host.matches(hostname));
+        let is_allowed = *mode != RegistrationMode::Allowlist || is_listed(allow_hosts);
+        if is_listed(deny_hosts) || !is_allowed {
+            return Err(RegistrationError::HostnameNotAllowed(hostname.as_str().to_owned()));
         }
-        if self.email_check == EmailCheck::Off {
-            return Ok(());
-        }
-        let address = EmailAddress::parse(text).map_err(|_| EmailRefusal::Syntax)?;
-        let domain = match address.domain() {
-            EmailDomain::Name(domain) => domain,
-            // There is no name to look up.
-            EmailDomain::Literal(_) => return Ok(()),
-        };
-        if disposable_domains::is_disposable(domain) {
-            return Err(EmailRefusal::Disposable);
-        }
-        if domain == "example.com" {
-            return Err(EmailRefusal::Example);
-        }
-        let rule = match self.email_check {
-            EmailCheck::Mx => MailRule::Mx,
-            EmailCheck::MxOrA => MailRule::MxOrAddress,
-            EmailCheck::Syntax | EmailCheck::Off => return Ok(()),
-        };
-        match self.names.mail_exists(domain, rule).await {
-            // A name server that fails is not the applicant's fault.
-            MailAnswer::Accepts | MailAnswer::Unknown => Ok(()),
-            MailAnswer::NoMx => Err(EmailRefusal::NoMail(domain.clone())),
-            MailAnswer::DoesNotExist => Err(EmailRefusal::NoDomain(domain.clone())),
-        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod pending;
 mod plans;
 mod remote_realms;
 mod remote_servers;
+mod standing;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -32,6 +33,7 @@ pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
 pub use remote_realms::SynchronisationError;
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
+pub use standing::{Deactivation, Decision};
 
 /// How long an answer may be given from memory after another process changed what is true.
 const CACHE_LIFE: Duration = Duration::from_secs(1);

@@ -63,7 +63,7 @@ pub fn public(app: Arc<App>) -> Router {
         "/api/v1/remotes/server/register" => open server::register;
         "/api/v1/remotes/server/register/transfer" => open server::transfer;
         "/api/v1/remotes/server/register/verify_challenge" => open server::verify_challenge;
-        "/api/v1/remotes/server/deactivate" => authenticated not_offered;
+        "/api/v1/remotes/server/deactivate" => authenticated server::deactivate;
         "/api/v1/remotes/server/analytics" => authenticated server::analytics;
         "/api/v1/remotes/server/analytics/status" => authenticated server::analytics_status;
         "/api/v1/remotes/server/billing" => authenticated not_offered;

@@ -2,12 +2,35 @@
 
 use serde::Deserialize;
 
+use crate::domain::host_pattern::HostPattern;
+
 /// Who may register.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistrationConfig {
     /// How the administrator's e-mail address is checked. Default `mx-or-a`.
     pub email_check: EmailCheck,
+    /// Which new servers are taken. Default `open`.
+    pub mode: RegistrationMode,
+    /// In mode `allowlist`, only these hosts may register.
+    pub allow_hosts: Vec<HostPattern>,
+    /// These hosts may not register, in any mode.
+    pub deny_hosts: Vec<HostPattern>,
+}
+
+/// Which new servers are taken; those that are registered are not asked again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistrationMode {
+    /// All.
+    #[default]
+    Open,
+    /// All, but they may not push until the operator approves them.
+    Approval,
+    /// Those whose host name is allowed.
+    Allowlist,
+    /// None.
+    Closed,
 }
 
 /// How an e-mail address is checked.

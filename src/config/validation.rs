@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ApnsAppConfig, Config, TlsMode};
+use super::{ApnsAppConfig, Config, RegistrationMode, TlsMode};
 use crate::domain::device::AppId;
 
 /// After this the chat server has given up; protocol and reference agree on it since 8.0.
@@ -66,6 +66,11 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     check(
         config.fcm.len() <= 1,
         "more than one `[fcm.…]`: devices do not yet say which project they belong to",
+    );
+    check(
+        config.registration.mode != RegistrationMode::Allowlist
+            || !config.registration.allow_hosts.is_empty(),
+        "`registration.mode = \"allowlist\"` needs `registration.allow_hosts`",
     );
     apns(&config.apns, &mut problems);
     problems

@@ -61,6 +61,15 @@ impl Hostname {
         if is_host_and_port(&text) { Ok(Self(text)) } else { Err(HostnameError::Invalid) }
     }
 
+    /// The host alone; an IPv6 address in its brackets.
+    #[must_use]
+    pub fn without_port(&self) -> &str {
+        match self.0.rfind([':', ']']) {
+            Some(end) if self.0[end..].starts_with(':') => &self.0[..end],
+            _ => &self.0,
+        }
+    }
+
     /// The checked text, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -40,6 +40,16 @@ impl PlanStatus {
         }
     }
 
+    /// The word for it on the command line and in the audit log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        }
+    }
+
     /// The status with this number; every other number is one of a plan that is over.
     #[must_use]
     pub fn from_number(number: i16) -> Self {

@@ -51,6 +51,8 @@ pub enum ApiError {
     PlanDisallowsOldServer,
     /// The server or realm may not push, for this reason.
     PlanDisallows(Cow<'static, str>),
+    /// The server may not be deactivated while a plan goes on.
+    PlanGoesOn,
     /// A test notification was asked for a device we do not hold.
     UnknownDevice,
     /// A server was not registered.
@@ -95,7 +97,9 @@ impl ApiError {
             Self::Deactivated => RejectedReason::Deactivated,
             Self::RateLimited(_) => RejectedReason::RateLimited,
             Self::TooManyFailures(_) | Self::TooManyRequests(_) => RejectedReason::AddressLimited,
-            Self::PlanDisallowsOldServer | Self::PlanDisallows(_) => RejectedReason::Plan,
+            Self::PlanDisallowsOldServer | Self::PlanDisallows(_) | Self::PlanGoesOn => {
+                RejectedReason::Plan
+            }
             Self::MissingParameter(_)
             | Self::Invalid(_)
             | Self::MalformedJson

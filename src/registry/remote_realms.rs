@@ -52,11 +52,20 @@ impl Registry {
             return Ok(known);
         }
         let asked = self.inner.realms.ask(&uuid);
-        let query = remote_realms::Entity::find().filter(remote_realms::Column::Uuid.eq(uuid));
-        let found = self.ask(|| query.clone().one(&self.inner.database)).await?;
-        let found = found.map(|row| Arc::new(realm(row)));
+        let found = self.find_realm_now(uuid).await?.map(Arc::new);
         self.inner.realms.keep(asked, uuid, found.clone());
         Ok(found)
+    }
+
+    /// The realm with this UUID, from the database.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn find_realm_now(&self, uuid: Uuid) -> Result<Option<RemoteRealm>, RegistryError> {
+        let query = remote_realms::Entity::find().filter(remote_realms::Column::Uuid.eq(uuid));
+        let found = self.ask(|| query.clone().one(&self.inner.database)).await;
+        found.map(|row| row.as_ref().map(realm))
     }
 
     /// Stores what a server says of its version and, when it names them, of its realms; all or nothing.
@@ -101,12 +110,12 @@ impl Registry {
     }
 }
 
-fn realm(row: remote_realms::Model) -> RemoteRealm {
+fn realm(row: &remote_realms::Model) -> RemoteRealm {
     RemoteRealm {
         id: row.id,
         server_id: row.server_id,
         uuid: row.uuid,
-        plan: plans::plan(row.plan_name, row.plan_status, row.plan_ends_at, row.plan_user_limit),
+        plan: plans::of_realm(row),
         user_count: row.user_count,
     }
 }

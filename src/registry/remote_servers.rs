@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entities::{redacted::RedactedBytes, remote_servers};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, TransactionTrait as _, sea_query::IntoCondition,
+    QueryOrder as _, QuerySelect as _, TransactionTrait as _, sea_query::IntoCondition,
 };
 use uuid::Uuid;
 
@@ -19,6 +19,9 @@ use crate::{
     domain::remote_server::{KeyHash, PreviousKey, RemoteServer},
 };
 
+/// So many servers are read where one is looked for.
+const MAX_FOUND: u64 = 20;
+
 /// A server as it registers for the first time.
 pub struct NewRemoteServer<'a> {
     /// Its `zulip_org_id`.
@@ -29,6 +32,8 @@ pub struct NewRemoteServer<'a> {
     pub hostname: &'a str,
     /// Its administrator's e-mail address.
     pub contact_email: &'a str,
+    /// Whether it may push without the operator's approval.
+    pub approved: bool,
 }
 
 /// What a known server changes about itself.
@@ -84,6 +89,43 @@ impl Registry {
         found.map(|row| row.map(server))
     }
 
+    /// Servers whose ids lie between two, both included; at most twenty of them.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn find_servers_between(
+        &self,
+        first: Uuid,
+        last: Uuid,
+    ) -> Result<Vec<RemoteServer>, RegistryError> {
+        self.find_servers(remote_servers::Column::Uuid.between(first, last)).await
+    }
+
+    /// Servers with this host name, active or not; at most twenty of them.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn find_servers_at(
+        &self,
+        hostname: &str,
+    ) -> Result<Vec<RemoteServer>, RegistryError> {
+        self.find_servers(remote_servers::Column::Hostname.eq(hostname)).await
+    }
+
+    async fn find_servers(
+        &self,
+        condition: impl IntoCondition,
+    ) -> Result<Vec<RemoteServer>, RegistryError> {
+        let query = remote_servers::Entity::find()
+            .filter(condition)
+            .order_by_asc(remote_servers::Column::Id)
+            .limit(MAX_FOUND);
+        let found = self.ask(|| query.clone().all(&self.inner.database)).await;
+        found.map(|rows| rows.into_iter().map(server).collect())
+    }
+
     /// Whether an active server other than `uuid` has this host name.
     ///
     /// # Errors
@@ -134,7 +176,7 @@ impl Registry {
             updated_at: Set(now.unix_millis()),
             last_request_at: Set(Some(now.unix_millis())),
             user_count: Set(0),
-            approved: Set(true),
+            approved: Set(new.approved),
             ..Default::default()
         };
         let stored = async {
@@ -220,11 +262,11 @@ fn server(row: remote_servers::Model) -> RemoteServer {
             }
             _ => None,
         },
+        plan: plans::of_server(&row),
         hostname: row.hostname,
         deactivated: row.deactivated,
         api_feature_level: row.api_feature_level,
         approved: row.approved,
-        plan: plans::plan(row.plan_name, row.plan_status, row.plan_ends_at, row.plan_user_limit),
         user_count: row.user_count,
         audit_log_updated_at: row.audit_log_updated_at.map(Timestamp::from_unix_millis),
     }

@@ -24,6 +24,7 @@ pub(crate) use waiting::until;
 mod account;
 mod chat_server;
 mod client;
+mod command_line;
 mod database;
 mod dns;
 mod operator;
@@ -163,6 +164,17 @@ impl World {
     /// A bare TLS connection; `protocols` are offered by ALPN.
     pub(crate) async fn connect(&self, protocols: &[&str]) -> TlsStream<TcpStream> {
         self.connect_to(self.address(), protocols).await
+    }
+
+    /// Ends the server, and starts another one on the same stage with this configuration.
+    pub(crate) async fn again(self, config: &str) -> Self {
+        self.server.shutdown().await;
+        self.stage.serve(config).await
+    }
+
+    /// The same chat server as it was with another address of the server.
+    pub(crate) fn same_chat_server(&self, server: &ChatServer) -> ChatServer {
+        server.moved_to(self.address(), self.surroundings.authority())
     }
 
     /// Ends the server gracefully, and takes away its database.

@@ -64,6 +64,8 @@ impl ApiError {
                 Some("PUSH_NOTIFICATIONS_DISALLOWED"),
                 format!("Your plan doesn't allow sending push notifications. Reason provided by the server: {reason}").into(),
             ),
+            // The reference has no text here; its command line prints none either.
+            Self::PlanGoesOn => bad_request("".into()),
             Self::UnknownDevice => (
                 S::BAD_REQUEST,
                 Some("INVALID_REMOTE_PUSH_DEVICE_TOKEN"),
@@ -104,6 +106,9 @@ impl ApiError {
             Self::MissingParameter(name) => vec![("var_name", (*name).into())],
             Self::RateLimited(wait) | Self::TooManyRequests(wait) | Self::TooManyFailures(wait) => {
                 vec![("retry-after", wait.as_secs_f64().into())]
+            }
+            Self::PlanGoesOn => {
+                vec![("error_description", "server deactivation with existing plan".into())]
             }
             Self::MethodNotAllowed(allowed) => {
                 vec![("allowed_methods", Value::from(allowed.to_vec()))]
@@ -146,6 +151,12 @@ fn registration(
             StatusCode::BAD_REQUEST,
             Some("HOSTNAME_ALREADY_IN_USE_BOUNCER_ERROR"),
             format!("A server with hostname {hostname} already exists").into(),
+        ),
+        E::Closed => bad_request(
+            "This push bouncer takes no new servers. Please ask its operator for access.".into(),
+        ),
+        E::HostnameNotAllowed(hostname) => bad_request(
+            format!("Servers at {hostname} may not register with this push bouncer. Please ask its operator for access.").into(),
         ),
         E::Busy => ApiError::Overloaded.parts(),
         E::Registry(_) => ApiError::Unavailable.parts(),

@@ -31,6 +31,14 @@ impl ChatServer {
         Self(server.expect("the authority can be trusted"))
     }
 
+    /// The same server, with the same credentials, at another address of the bouncer.
+    pub(super) fn moved_to(&self, bouncer: SocketAddr, authority: &Authority) -> Self {
+        let Self(mut moved) = Self::new(bouncer, authority, &self.hostname);
+        moved.org_id.clone_from(&self.org_id);
+        moved.org_key.clone_from(&self.org_key);
+        Self(moved)
+    }
+
     /// Registers, or changes what is registered.
     pub(crate) async fn register(&self) -> Registered {
         self.register_with(&[]).await
@@ -95,8 +103,8 @@ impl ChatServer {
         totals(&self.notify(&super::to(user, json!({}))).await)
     }
 
-    /// Makes this one realm known.
-    pub(crate) async fn upload_realm(&self, uuid: &str) {
+    /// Makes this one realm known, and a feature level; gives the answer.
+    pub(crate) async fn upload_realm(&self, uuid: &str) -> Value {
         let realm = json!({
             "id": 2, "uuid": uuid, "uuid_owner_secret": "secret", "host": self.hostname,
             "url": format!("https://{}", self.hostname), "name": "Realm", "org_type": 10,
@@ -107,9 +115,11 @@ impl ChatServer {
             ("realm_counts", "[]".to_owned()),
             ("installation_counts", "[]".to_owned()),
             ("realms", json!([realm]).to_string()),
+            ("api_feature_level", "300".to_owned()),
         ];
         let reply = self.form("server/analytics", &fields).await;
         assert_eq!(reply.status, 200, "{}", reply.json);
+        reply.json
     }
 }
 

@@ -1,0 +1,134 @@
+//! The arguments that describe a plan, and how a plan is told.
+
+use clap::ValueEnum;
+use serde::Serialize;
+use time::{
+    Date, OffsetDateTime, UtcOffset,
+    format_description::well_known::{Iso8601, Rfc3339},
+};
+
+use super::error::{CommandError, exit};
+use crate::{
+    clock::Timestamp,
+    domain::plan::{COMMUNITY, Plan, PlanStatus},
+};
+
+/// The word that takes a plan away.
+const NONE: &str = "none";
+
+/// The longest name of a plan, in characters.
+const MAX_NAME_LENGTH: usize = 64;
+
+/// A plan, as an operator describes it.
+#[derive(clap::Args)]
+pub(super) struct PlanArguments {
+    /// The plan's name: any word; `community` is for everybody, `none` takes the plan away
+    name: String,
+    /// Where it stands; without this, ending when an end is given, else active
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+    /// When it ends: a day such as 2027-12-01 (its beginning, UTC), or a moment as RFC 3339 writes it
+    #[arg(long, value_name = "DATE", value_parser = moment)]
+    ends: Option<Timestamp>,
+    /// For how many users it is, where the policy is `plans`
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..))]
+    users: Option<i64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Status {
+    /// It goes on
+    Active,
+    /// It goes on until its end
+    Ending,
+    /// It is over
+    Ended,
+}
+
+/// A plan, as a command tells it.
+#[derive(Serialize)]
+pub(super) struct ToldPlan {
+    name: String,
+    status: &'static str,
+    ends: Option<String>,
+    users: Option<i64>,
+}
+
+impl PlanArguments {
+    /// The plan; none when it is to be taken away.
+    pub(super) fn plan(&self) -> Result<Option<Plan>, CommandError> {
+        let refuse = |text: &str| Err(CommandError::told(exit::REFUSED, text.to_owned()));
+        if self.name == NONE {
+            return Ok(None);
+        }
+        if self.name.is_empty() || self.name.chars().count() > MAX_NAME_LENGTH {
+            return refuse("a plan's name has 1 to 64 characters");
+        }
+        let status = match (self.status, self.ends) {
+            (Some(Status::Active), _) | (None, None) => PlanStatus::Active,
+            (Some(Status::Ending) | None, Some(_)) => PlanStatus::Ending,
+            (Some(Status::Ending), None) => return refuse("a plan that is ending needs `--ends`"),
+            (Some(Status::Ended), _) => PlanStatus::Ended,
+        };
+        if self.name == COMMUNITY && self.users.is_some() {
+            return refuse("the plan `community` is for any number of users");
+        }
+        let Self { name, ends, users, .. } = self;
+        Ok(Some(Plan { name: name.clone(), status, ends_at: *ends, user_limit: *users }))
+    }
+}
+
+impl ToldPlan {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self {
+            name: plan.name.clone(),
+            status: plan.status.as_str(),
+            ends: plan.ends_at.map(day_and_time),
+            users: plan.user_limit,
+        }
+    }
+}
+
+/// A plan in words, such as `business, ending 2027-12-01T00:00:00Z, for 500 users`.
+pub(super) fn words(plan: Option<&Plan>) -> String {
+    let Some(plan) = plan else { return "no plan".to_owned() };
+    let mut words = format!("{}, {}", plan.name, plan.status.as_str());
+    if let Some(ends_at) = plan.ends_at {
+        words.push(' ');
+        words.push_str(&day_and_time(ends_at));
+    }
+    if let Some(users) = plan.user_limit {
+        words.push_str(&format!(", for {users} users"));
+    }
+    words
+}
+
+fn day_and_time(moment: Timestamp) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(moment.unix_seconds());
+    moment.ok().and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day =
+        Date::parse(text, &Iso8601::DATE).map(|day| day.midnight().assume_offset(UtcOffset::UTC));
+    let moment = day.or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
+    let moment =
+        moment.map_err(|_| "write it like 2027-12-01 or 2027-12-01T08:00:00Z".to_owned())?;
+    Ok(Timestamp::from_unix_seconds(moment.unix_timestamp()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_utc() {
+        assert_eq!(moment("2027-12-01"), Ok(Timestamp::from_unix_seconds(1_827_619_200)));
+        let with_zone = moment("2027-12-01T02:00:00+02:00");
+        assert_eq!(with_zone, Ok(Timestamp::from_unix_seconds(1_827_619_200)));
+        for text in ["", "tomorrow", "2027-13-01", "1.12.2027"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+        assert_eq!(day_and_time(moment("2027-12-01").unwrap()), "2027-12-01T00:00:00Z");
+    }
+}
