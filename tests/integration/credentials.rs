@@ -4,23 +4,13 @@ use std::{fs, time::Duration};
 
 use push_bouncer::sandbox::apns::{ApnsOptions, FakeApns};
 
-use crate::world::{ChatServer, IAGO, Phone, Stage, World, message, to, until};
+use crate::world::{IAGO, Phone, Stage, World, message, to, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A world, and a server in it with a user who has a phone of each kind.
-async fn two_phones() -> (World, ChatServer) {
-    let world = World::start("").await;
-    let server = world.chat_server("chat.selfhosted.test").await;
-    for phone in [Phone::apple("iphone"), Phone::android("android")] {
-        server.register_phone(IAGO, &phone).await;
-    }
-    (world, server)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_renewed_in_time_and_not_too_often() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     server.notify(&to(IAGO, message())).await;
     for _ in 0..26 {
         world.clock.advance(5 * MINUTE);
@@ -44,7 +34,7 @@ async fn tokens_are_renewed_in_time_and_not_too_often() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_night_without_pushes_ends_with_new_tokens() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     server.notify(&to(IAGO, message())).await;
     world.clock.advance(8 * 60 * MINUTE);
     server.notify(&to(IAGO, message())).await;
@@ -56,7 +46,7 @@ async fn a_night_without_pushes_ends_with_new_tokens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_access_token_is_replaced_once_and_no_push_is_lost() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     for number in 0..9 {
         server.register_phone(IAGO, &Phone::android(&format!("android-{number}"))).await;
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::world::{Answer, ChatServer, World};
@@ -19,18 +19,18 @@ async fn one_request_too_many_is_refused_and_another_server_is_not() {
     for left in (0..5).rev() {
         let answer = status(&world, &server).await;
         assert_eq!(answer.status, 200);
-        assert_eq!(header(&answer, "x-ratelimit-limit"), "5");
-        assert_eq!(header(&answer, "x-ratelimit-remaining"), left.to_string());
-        assert_eq!(header(&answer, "ratelimit-policy"), "\"server\";q=5;w=60");
-        assert!(header(&answer, "ratelimit").starts_with(&format!("\"server\";r={left};t=")));
+        assert_eq!(answer.header("x-ratelimit-limit"), "5");
+        assert_eq!(answer.header("x-ratelimit-remaining"), left.to_string());
+        assert_eq!(answer.header("ratelimit-policy"), "\"server\";q=5;w=60");
+        assert!(answer.header("ratelimit").starts_with(&format!("\"server\";r={left};t=")));
         assert!(!answer.headers.contains_key("retry-after"));
     }
 
     let refused = status(&world, &server).await;
 
     assert_eq!(refused.status, 429);
-    let whole: u64 = header(&refused, "retry-after").parse().expect("whole seconds");
-    let body: Value = serde_json::from_slice(&refused.body).unwrap();
+    let whole: u64 = refused.header("retry-after").parse().expect("whole seconds");
+    let body = refused.json();
     let exact = body["retry-after"].as_f64().unwrap();
     assert!((50.0..=60.0).contains(&exact), "{exact}");
     #[expect(clippy::cast_precision_loss, reason = "a minute is few seconds")]
@@ -38,9 +38,9 @@ async fn one_request_too_many_is_refused_and_another_server_is_not() {
     assert!((0.0..1.0).contains(&rounded_up), "{whole} for {exact}");
     assert_eq!(body["code"], "RATE_LIMIT_HIT");
     assert_eq!(body["msg"], "API usage exceeded rate limit");
-    assert_eq!(header(&refused, "x-ratelimit-remaining"), "0");
-    assert!(header(&refused, "ratelimit").starts_with("\"server\";r=0;t="));
-    let reset: i64 = header(&refused, "x-ratelimit-reset").parse().unwrap();
+    assert_eq!(refused.header("x-ratelimit-remaining"), "0");
+    assert!(refused.header("ratelimit").starts_with("\"server\";r=0;t="));
+    let reset: i64 = refused.header("x-ratelimit-reset").parse().unwrap();
     assert!((0..=61).contains(&(reset - world.clock.now().unix_seconds())));
 
     assert_eq!(status(&world, &neighbour).await.status, 200);
@@ -73,7 +73,7 @@ async fn nobody_waits_for_longer_than_the_setting() {
     let answers = futures_util::future::join_all(requests).await;
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
     assert_eq!(refused.len(), 1);
-    assert_eq!(header(refused[0], "retry-after"), "1");
+    assert_eq!(refused[0].header("retry-after"), "1");
     world.shutdown().await;
 }
 
@@ -91,9 +91,9 @@ async fn whoever_guesses_is_told_to_wait_and_a_right_key_is_let_in() {
 
     assert_eq!(statuses, [401, 401, 401]);
     assert_eq!(refused.status, 429, "the fourth is one too many");
-    let wait: u64 = header(&refused, "retry-after").parse().unwrap();
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    let body: Value = serde_json::from_slice(&refused.body).unwrap();
+    let body = refused.json();
     assert_eq!(body["code"], "RATE_LIMIT_HIT");
     let unknown = guess("a0000063-0000-4000-8000-000000000063").await;
     assert_eq!(unknown.status, 429, "whichever id is guessed at");
@@ -113,9 +113,9 @@ async fn strangers_are_limited_by_address() {
     assert_eq!(client.send(register_from(None)).await.unwrap().status, 400);
     let refused = client.send(register_from(None)).await.unwrap();
     assert_eq!(refused.status, 429);
-    let wait: u64 = header(&refused, "retry-after").parse().unwrap();
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=30).contains(&wait), "{wait}");
-    let body: Value = serde_json::from_slice(&refused.body).unwrap();
+    let body = refused.json();
     assert_eq!((&body["result"], &body["code"]), (&json!("error"), &json!("RATE_LIMIT_HIT")));
     // Whoever is registered has another limit.
     assert_eq!(client.status_as("nobody", WRONG_KEY).await.status, 401);
@@ -164,8 +164,4 @@ fn register_from(forwarded_for: Option<&str>) -> Request<Bytes> {
         request = request.header("X-Forwarded-For", address);
     }
     request.body(Bytes::new()).unwrap()
-}
-
-fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    answer.headers.get(name).expect("the header is there").to_str().unwrap()
 }

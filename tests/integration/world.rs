@@ -30,6 +30,7 @@ mod dns;
 mod operator;
 mod people;
 mod pushes;
+mod rows;
 mod tls;
 mod waiting;
 
@@ -87,6 +88,15 @@ impl Stage {
         World { stage: self, server }
     }
 
+    /// The configuration of the surroundings, with both push services somewhere else.
+    pub(crate) fn config_with_services_at(&self, address: SocketAddr) -> String {
+        let elsewhere = format!("https://{address}");
+        let apns = format!("https://{}", self.surroundings.apns.address());
+        // Access tokens still come from Google's fake: the service account's file says where.
+        let fcm = format!("https://{}", self.surroundings.fcm.address());
+        self.surroundings.config().replace(&apns, &elsewhere).replace(&fcm, &elsewhere)
+    }
+
     /// The file with the certificate a client has to trust.
     pub(crate) fn authority_file(&self) -> PathBuf {
         self.surroundings.authority_file()
@@ -132,6 +142,16 @@ impl World {
         let stage = Stage::set(settings).await;
         let config = stage.surroundings.config().to_owned();
         stage.serve(&config).await
+    }
+
+    /// A world, and a chat server in it with a user, Iago, who has a phone of each kind.
+    pub(crate) async fn with_two_phones() -> (Self, ChatServer) {
+        let world = Self::start("").await;
+        let server = world.chat_server("chat.selfhosted.test").await;
+        for phone in [Phone::apple("iphone"), Phone::android("android")] {
+            server.register_phone(IAGO, &phone).await;
+        }
+        (world, server)
     }
 
     /// Where remote servers reach the server.

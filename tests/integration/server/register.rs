@@ -2,8 +2,7 @@
 
 use entities::{audit_log, remote_servers};
 use http::Request;
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
-use serde_json::Value;
+use sea_orm::EntityTrait as _;
 use uuid::Uuid;
 
 use crate::world::{Answer, ChatServer, IAGO, Phone, Registered, World};
@@ -70,7 +69,7 @@ async fn a_host_name_in_use_is_refused_to_a_new_server_and_to_a_known_one() {
 async fn the_host_name_of_a_deactivated_server_is_free() {
     let world = World::start("").await;
     let old = world.chat_server("chat.selfhosted.test").await;
-    deactivate(&world, &old).await;
+    world.deactivate(&old).await;
     let newcomer = world.new_chat_server("chat.selfhosted.test");
     assert_eq!(newcomer.register().await, Registered::Created);
     assert_eq!(old.register().await, Registered::Refused(401, "REALM_DEACTIVATED".to_owned()));
@@ -97,8 +96,7 @@ async fn an_old_server_registers_by_its_query() {
     let world = World::start("").await;
     let server = world.new_chat_server("chat.selfhosted.test");
     let answer = by_query(&world, &server).await;
-    let json: Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!((answer.status, &json["created"]), (200, &true.into()));
+    assert_eq!((answer.status, &answer.json()["created"]), (200, &true.into()));
     server.register_phone(IAGO, &Phone::android("android")).await;
     world.shutdown().await;
 }
@@ -122,15 +120,4 @@ async fn by_query(world: &World, server: &ChatServer) -> Answer {
     );
     let request = Request::post(uri).body(bytes::Bytes::new()).unwrap();
     world.client().send(request).await.unwrap()
-}
-
-/// Switches a registration off behind the bouncer's back.
-async fn deactivate(world: &World, server: &ChatServer) {
-    let changed = remote_servers::Entity::update_many()
-        .set(remote_servers::ActiveModel { deactivated: Set(true), ..Default::default() })
-        .filter(remote_servers::Column::Uuid.eq(Uuid::parse_str(&server.org_id).unwrap()))
-        .exec(&world.database().await)
-        .await
-        .unwrap();
-    assert_eq!(changed.rows_affected, 1);
 }

@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use push_bouncer::sandbox::surroundings::PUBLIC_NAME;
 use rustls::ClientConfig;
+use serde_json::Value;
 use tokio::time::timeout;
 
 /// How long one answer may take; the server itself promises less.
@@ -31,6 +32,19 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// The whole body.
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The body, which is JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
+    /// The value of a header, which is there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).expect("the header is there");
+        value.to_str().expect("the header is text")
+    }
 }
 
 impl Client {

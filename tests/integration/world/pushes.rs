@@ -43,6 +43,14 @@ impl Stage {
         self.pushes_since(&mut LogPosition::default())
     }
 
+    /// The only push that a service received.
+    pub(crate) fn only_push(&self, kind: Kind) -> Push {
+        let mut pushes = self.pushes();
+        pushes.retain(|push| push.kind == kind);
+        assert_eq!(pushes.len(), 1, "one push to {kind:?}");
+        pushes.remove(0)
+    }
+
     /// How many pushes Apple's and Google's fakes received from the beginning.
     pub(crate) fn arrived(&self) -> (usize, usize) {
         (self.surroundings.apns.requests().len(), self.surroundings.fcm.requests().len())

@@ -1,6 +1,6 @@
 //! What the answers of Apple and Google do to a device.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::world::{ChatServer, IAGO, Phone, Stage, World, message, to, until};
 
@@ -110,14 +110,8 @@ async fn a_late_unregistered_of_google_does_not_remove_a_fresh_registration() {
 #[tokio::test(flavor = "multi_thread")]
 async fn services_that_are_down_cost_no_device_and_no_error() {
     let stage = Stage::set("").await;
-    let apns = format!("https://{}", stage.surroundings.apns.address());
-    let fcm = format!("fcm.sandbox.endpoint = \"https://{}\"", stage.surroundings.fcm.address());
     // Nothing listens on port 1.
-    let config = stage
-        .surroundings
-        .config()
-        .replace(&apns, "https://127.0.0.1:1")
-        .replace(&fcm, "fcm.sandbox.endpoint = \"https://127.0.0.1:1\"");
+    let config = stage.config_with_services_at(SocketAddr::from(([127, 0, 0, 1], 1)));
     let world = stage.serve(&config).await;
     let server = world.chat_server("chat.selfhosted.test").await;
     for phone in [Phone::apple("iphone"), Phone::android("android")] {

@@ -1,33 +1,15 @@
 //! What a phone gets of a notification: headers and bodies.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::world::{ChatServer, IAGO, Kind, Phone, World, message, to};
+use crate::world::{IAGO, Kind, Phone, World, message, to};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// A world, and a server in it with a user who has a phone of each kind.
-async fn two_phones() -> (World, ChatServer) {
-    let world = World::start("").await;
-    let server = world.chat_server("chat.selfhosted.test").await;
-    for phone in [Phone::apple("iphone"), Phone::android("android")] {
-        server.register_phone(IAGO, &phone).await;
-    }
-    (world, server)
-}
-
-/// The body of the only push of this kind.
-fn only(world: &World, kind: Kind) -> Value {
-    let pushes = world.pushes();
-    let of_kind: Vec<_> = pushes.iter().filter(|push| push.kind == kind).collect();
-    assert_eq!(of_kind.len(), 1, "one push to {kind:?}");
-    of_kind[0].body.clone()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_has_the_headers_of_an_alert_and_both_bodies() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     server.notify(&to(IAGO, message())).await;
 
     assert_eq!(world.arrived(), (1, 1));
@@ -46,19 +28,19 @@ async fn a_message_has_the_headers_of_an_alert_and_both_bodies() {
         "zulip": {"message_ids": [9]},
         "aps": {"alert": {"title": "Cordelia", "body": "Hello"}, "sound": "default", "badge": 0},
     });
-    assert_eq!(only(&world, Kind::Apns), apple);
+    assert_eq!(world.only_push(Kind::Apns).body, apple);
     let android = json!({"message": {
         "token": "android",
         "data": {"event": "message", "zulip_message_id": "9", "content": "Hello"},
         "android": {"priority": "high"},
     }});
-    assert_eq!(only(&world, Kind::Fcm), android);
+    assert_eq!(world.only_push(Kind::Fcm).body, android);
     world.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_push_has_an_id_of_its_own() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     server.register_phone(IAGO, &Phone::apple("second iphone")).await;
     server.notify(&to(IAGO, message())).await;
     let requests = world.surroundings.apns.requests();
@@ -69,7 +51,7 @@ async fn every_push_has_an_id_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_with_nothing_but_a_badge_is_an_alert_of_low_urgency() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     let removal = json!({
         "gcm_payload": {"event": "remove", "zulip_message_ids": "3,1,2"},
         "apns_payload": {"badge": 0, "custom": {"zulip": {"event": "remove", "zulip_message_ids": "3,1,2"}}},
@@ -82,8 +64,8 @@ async fn a_removal_with_nothing_but_a_badge_is_an_alert_of_low_urgency() {
     let apple = json!({
         "zulip": {"event": "remove", "zulip_message_ids": "1,2,3"}, "aps": {"badge": 0},
     });
-    assert_eq!(only(&world, Kind::Apns), apple);
-    let android = only(&world, Kind::Fcm);
+    assert_eq!(world.only_push(Kind::Apns).body, apple);
+    let android = world.only_push(Kind::Fcm).body;
     assert_eq!(android["message"]["android"]["priority"], "normal");
     assert_eq!(android["message"]["data"]["zulip_message_ids"], "1,2,3");
     world.shutdown().await;
@@ -112,7 +94,7 @@ async fn the_priority_follows_the_event_unless_it_is_given() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_android_phone_gets_values_as_the_text_of_python() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     let values = json!({
         "event": "message", "text": "a \"b\"", "yes": true, "no": false, "none": null,
         "int": -12, "float": 1.0, "large": 1e16, "list": [1, "it's", null], "dict": {"a": [true]},
@@ -123,13 +105,13 @@ async fn an_android_phone_gets_values_as_the_text_of_python() {
         "int": "-12", "float": "1.0", "large": "1e+16", "list": "[1, \"it's\", None]",
         "dict": "{'a': [True]}",
     });
-    assert_eq!(only(&world, Kind::Fcm)["message"]["data"], expected);
+    assert_eq!(world.only_push(Kind::Fcm).body["message"]["data"], expected);
     world.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_250_read_messages_the_200_newest_are_told() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     let list = |ids: &mut dyn Iterator<Item = u32>| {
         ids.map(|id| id.to_string()).collect::<Vec<_>>().join(",")
     };
@@ -141,14 +123,14 @@ async fn of_250_read_messages_the_200_newest_are_told() {
     server.notify(&to(IAGO, removal)).await;
 
     let newest = list(&mut (51..=250));
-    assert_eq!(only(&world, Kind::Apns)["zulip"]["zulip_message_ids"], newest);
-    assert_eq!(only(&world, Kind::Fcm)["message"]["data"]["zulip_message_ids"], newest);
+    assert_eq!(world.only_push(Kind::Apns).body["zulip"]["zulip_message_ids"], newest);
+    assert_eq!(world.only_push(Kind::Fcm).body["message"]["data"]["zulip_message_ids"], newest);
     world.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_payloads_are_counted_and_not_sent() {
-    let (world, server) = two_phones().await;
+    let (world, server) = World::with_two_phones().await;
     for body in [
         json!({}),
         json!({"gcm_payload": {}, "gcm_options": {}, "apns_payload": {}}),

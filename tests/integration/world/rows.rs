@@ -1,0 +1,21 @@
+//! What only a look into the server's database shows, or a change of it makes.
+
+use entities::remote_servers;
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use uuid::Uuid;
+
+use super::{ChatServer, Stage};
+
+impl Stage {
+    /// Switches a server's registration off behind the bouncer's back.
+    pub(crate) async fn deactivate(&self, server: &ChatServer) {
+        let id = Uuid::parse_str(&server.org_id).expect("a chat server's id is a UUID");
+        let changed = remote_servers::Entity::update_many()
+            .set(remote_servers::ActiveModel { deactivated: Set(true), ..Default::default() })
+            .filter(remote_servers::Column::Uuid.eq(id))
+            .exec(&self.database().await)
+            .await
+            .expect("the row can be changed");
+        assert_eq!(changed.rows_affected, 1);
+    }
+}
