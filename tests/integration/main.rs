@@ -16,4 +16,5 @@ mod rate_limit;
 mod server;
 mod shutdown;
 mod third_party;
+mod vectors;
 mod world;

@@ -1,12 +1,20 @@
 //! What only a look into the server's database shows, or a change of it makes.
 
-use entities::remote_servers;
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use entities::{devices, remote_servers};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
 use uuid::Uuid;
 
 use super::{ChatServer, Stage};
 
 impl Stage {
+    /// All rows of devices, the oldest first.
+    pub(crate) async fn devices(&self) -> Vec<devices::Model> {
+        let rows = devices::Entity::find().order_by_asc(devices::Column::Id);
+        rows.all(&self.database().await).await.expect("the rows can be read")
+    }
+
     /// Switches a server's registration off behind the bouncer's back.
     pub(crate) async fn deactivate(&self, server: &ChatServer) {
         let id = Uuid::parse_str(&server.org_id).expect("a chat server's id is a UUID");
