@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::world::{ChatServer, World};
 
 mod authentication;
+mod gate;
 mod payloads;
 mod provider_failures;
 mod push_notify;

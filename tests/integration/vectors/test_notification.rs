@@ -8,7 +8,7 @@ use crate::world::{ChatServer, IAGO, Kind, Phone, World, to};
 #[tokio::test(flavor = "multi_thread")]
 async fn v081_an_android_phone_gets_a_test_with_its_time() {
     let (world, server) = World::with_two_phones().await;
-    assert_eq!(test(&server, &body(&Phone::android("android"), &base_payload())).await, success());
+    assert_eq!(to_android(&server).await, success());
     assert_eq!(world.arrived(), (0, 1));
     let mut push = world.only_push(Kind::Fcm).body;
     let time = push["message"]["data"]["time"].take();
@@ -69,6 +69,11 @@ async fn v085_an_unknown_member_is_refused() {
     assert_eq!(test(&server, &body).await, bad_request(message));
     assert_eq!(world.arrived(), (0, 0));
     world.shutdown().await;
+}
+
+/// Asks for a test of Iago's phone `android`.
+pub(super) async fn to_android(server: &ChatServer) -> (u16, Value) {
+    test(server, &body(&Phone::android("android"), &base_payload())).await
 }
 
 /// What chat servers since 10.0 send along.
