@@ -12,6 +12,7 @@ use crate::{
     dispatch::Dispatcher,
     domain::address::AddressKey,
     entitlement::EntitlementPolicy,
+    links::Links,
     metrics::Metrics,
     names::{Names, NamesError},
     providers::{Providers, ProvidersError},
@@ -59,6 +60,8 @@ pub struct App {
     pub entitlement: EntitlementPolicy,
     /// The desk where servers register.
     pub registrations: Registrations,
+    /// Links to pages.
+    pub links: Links,
     /// Takes uploads.
     pub analytics: Analytics,
     /// The limit of authenticated servers.
@@ -131,6 +134,7 @@ impl App {
                 clock.clone(),
                 Arc::clone(&metrics),
             ),
+            links: Links::new(&config.public_url, &secret_key, clock.clone(), Random::default()),
             analytics: Analytics::new(registry.clone(), entitlement.clone()),
             server_limiter: ServerLimiter::new(
                 clock.clone(),

@@ -8,6 +8,7 @@ mod client_address;
 mod document;
 mod error;
 mod open;
+mod page;
 mod parameters;
 mod realm;
 
@@ -16,5 +17,6 @@ pub use authenticated::{AuthenticatedRequest, Endpoint, Requester, authenticated
 pub use document::{Document, parse_uuid};
 pub use error::ApiError;
 pub use open::{OpenEndpoint, OpenRequest, open};
+pub use page::{Page, page};
 pub use parameters::Parameters;
 pub use realm::find_realm;

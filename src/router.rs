@@ -18,8 +18,9 @@ use tracing::field;
 use crate::{
     app::App,
     endpoints::{not_offered, push, server},
-    http::{Answer, ApiError, Requester, authenticated, open},
+    http::{Answer, ApiError, Requester, authenticated, open, page},
     metrics::{RejectedLabels, RejectedReason, RequestDurationLabels, RequestLabels},
+    pages::billing_login,
 };
 
 /// Paths and queries are no longer than this: the reference's proxy takes 8 KiB.
@@ -30,6 +31,9 @@ const UPLOAD: &str = "/api/v1/remotes/server/analytics";
 
 /// The paths of the table.
 type Paths = &'static [&'static str];
+
+/// The page that a link leads to; what stands in the path is a secret, and never a label.
+const LOGIN_PAGE: &str = "/remote-billing-login/{token}";
 
 /// What a path that is none of ours counts as.
 const UNMATCHED: &str = "unmatched";
@@ -68,7 +72,14 @@ pub fn public(app: Arc<App>) -> Router {
         "/api/v1/remotes/server/analytics/status" => authenticated server::analytics_status;
         "/api/v1/remotes/server/billing" => authenticated not_offered;
     };
+    let page_app = Arc::clone(&app);
     let table = table
+        .route(
+            LOGIN_PAGE,
+            any(move |request: Request| {
+                page(page_app, request, billing_login::PATH, billing_login::handle)
+            }),
+        )
         .fallback(async || ApiError::NotFound.into_answer())
         .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| ApiError::Internal.into_answer()));
     Router::new().fallback(move |request: Request| {
@@ -81,7 +92,7 @@ pub fn public(app: Arc<App>) -> Router {
 async fn observe(app: &Arc<App>, table: Router, paths: Paths, mut request: Request) -> Answer {
     let is_too_long = uri_length(request.uri()) > MAX_URI_BYTES;
     collapse_slashes(request.uri_mut());
-    let route = paths.iter().find(|path| **path == request.uri().path()).copied();
+    let route = route(paths, request.uri().path());
     let observed = Arc::new(Observed {
         route: route.unwrap_or(UNMATCHED),
         method: known_method(request.method()),
@@ -114,6 +125,13 @@ async fn observe(app: &Arc<App>, table: Router, paths: Paths, mut request: Reque
         Ok(Err(_)) => observed.note(app, ApiError::Internal.into_answer()),
         Err(_) => observed.note(app, ApiError::Timeout.into_answer()),
     }
+}
+
+fn route(paths: Paths, path: &str) -> Option<&'static str> {
+    if path.starts_with(billing_login::PATH) {
+        return Some(LOGIN_PAGE);
+    }
+    paths.iter().find(|known| **known == path).copied()
 }
 
 /// One request, as metrics and log see it.

@@ -57,7 +57,7 @@ impl SecretKey {
         Self::parse(&text).ok_or_else(|| SecretKeyError::Malformed(named()))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(STANDARD.decode(text.trim()).ok()?);
         (bytes.len() == SECRET_BYTES).then(|| Self {
             root: hkdf::Salt::new(hkdf::HKDF_SHA256, b"push-bouncer").extract(&bytes),

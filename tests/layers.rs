@@ -24,7 +24,7 @@ const ROWS: [(u8, &[&str]); 15] = [
     (3, &["outbound", "listener", "registry", "rate_limit", "names"]),
     (4, &["providers"]),
     (5, &["entitlement"]),
-    (6, &["dispatch", "registration", "transfer", "analytics", "push_registration"]),
+    (6, &["dispatch", "registration", "transfer", "analytics", "push_registration", "links"]),
     (7, &["app"]),
     (8, &["http"]),
     (9, &["endpoints", "pages"]),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     app::{App, LARGE_BODIES_KIBIBYTES},
+    domain::address::AddressKey,
     metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
 };
 
@@ -76,14 +77,7 @@ where
         return Err(ApiError::MethodNotAllowed(&["POST"]));
     }
     let address = client_address(&parts, app)?;
-    let checked = app.address_limiter.check(address);
-    let decision = match checked {
-        Ok(()) => RateLimitDecision::Allowed,
-        Err(_) => RateLimitDecision::Rejected,
-    };
-    let labels = RateLimitLabels { limit: RateLimitName::Ip, decision };
-    app.metrics.rate_limit_decisions.get_or_create(&labels).inc();
-    checked.map_err(ApiError::TooManyRequests)?;
+    check_address(app, address)?;
     let deadline = Instant::now() + app.config.http.body_timeout;
     let limit = MAX_BODY_BYTES.min(app.config.http.max_body_bytes);
     let mut body = IncomingBody::new(
@@ -99,4 +93,16 @@ where
     let ignored = parameters.other_than(endpoint.parameters);
     let success = handle(OpenRequest { parameters }, Arc::clone(app)).await?;
     Ok(success.into_answer(&ignored))
+}
+
+/// Holds strangers to the limit of their address.
+pub(super) fn check_address(app: &App, address: AddressKey) -> Result<(), ApiError> {
+    let checked = app.address_limiter.check(address);
+    let decision = match checked {
+        Ok(()) => RateLimitDecision::Allowed,
+        Err(_) => RateLimitDecision::Rejected,
+    };
+    let labels = RateLimitLabels { limit: RateLimitName::Ip, decision };
+    app.metrics.rate_limit_decisions.get_or_create(&labels).inc();
+    checked.map_err(ApiError::TooManyRequests)
 }

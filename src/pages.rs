@@ -1,0 +1,3 @@
+//! What a person sees in a browser: one file per page.
+
+pub mod billing_login;
