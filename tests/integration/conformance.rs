@@ -13,6 +13,7 @@ mod allowances;
 mod comparison;
 mod recording;
 mod replay;
+mod states;
 mod substitution;
 mod summary;
 

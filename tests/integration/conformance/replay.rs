@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     comparison::observed,
     nothing_read,
+    states,
     recording::{Case, Expected, Request, Step},
     substitution::Captures,
 };
@@ -64,7 +65,7 @@ impl<'world> Replay<'world> {
             Step::ServeSecret { secret, token } => {
                 let _ = (self.captures.fill(secret), token);
             }
-            Step::State { what } => assert!(!what.is_empty(), "a state is named"),
+            Step::State { what } => states::set(self.world, what).await,
             Step::Unserve => {}
         }
     }
