@@ -13,8 +13,10 @@ mod push_notify;
 mod push_register;
 mod push_unregister;
 mod register_refusals;
+mod server_register;
 mod test_notification;
 mod transport;
+mod users_and_plans;
 
 /// The first server's realm.
 const R1: &str = "7d6e5f40-1111-4222-8333-444455556666";

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::{
     comparison::observed,
     nothing_read,
-    states,
     recording::{Case, Expected, Request, Step},
+    states,
     substitution::Captures,
 };
 use crate::world::{Client, LogPosition, Push, World};

@@ -31,7 +31,8 @@ pub(crate) async fn set(world: &World, what: &str) {
         }
         "server plan_type=100 again; server customer with ACTIVE paid plan (tier 103); audit log still stale"
         | "plan ACTIVE again" => drop(world.done(&server(&["business"])).await),
-        "that plan: status DOWNGRADE_AT_END_OF_FREE_TRIAL (7), next_invoice_date 2027-12-01T00:00:00Z" => {
+        "that plan: status DOWNGRADE_AT_END_OF_FREE_TRIAL (7), next_invoice_date 2027-12-01T00:00:00Z" =>
+        {
             world.done(&server(&ending)).await;
         }
         "audit log fresh again" => age_upload(world, 0).await,

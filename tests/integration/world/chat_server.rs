@@ -105,18 +105,24 @@ impl ChatServer {
 
     /// Makes this one realm known, and a feature level; gives the answer.
     pub(crate) async fn upload_realm(&self, uuid: &str) -> Value {
+        self.upload_realm_with(uuid, &[]).await
+    }
+
+    /// The same with further tables.
+    pub(crate) async fn upload_realm_with(&self, uuid: &str, more: &[(&str, Value)]) -> Value {
         let realm = json!({
             "id": 2, "uuid": uuid, "uuid_owner_secret": "secret", "host": self.hostname,
             "url": format!("https://{}", self.hostname), "name": "Realm", "org_type": 10,
             "date_created": 1_700_000_000.5, "deactivated": false,
             "authentication_methods": {"Email": true}, "is_system_bot_realm": false,
         });
-        let fields = [
+        let mut fields = vec![
             ("realm_counts", "[]".to_owned()),
             ("installation_counts", "[]".to_owned()),
             ("realms", json!([realm]).to_string()),
             ("api_feature_level", "300".to_owned()),
         ];
+        fields.extend(more.iter().map(|(name, rows)| (*name, rows.to_string())));
         let reply = self.form("server/analytics", &fields).await;
         assert_eq!(reply.status, 200, "{}", reply.json);
         reply.json
