@@ -13,6 +13,7 @@ mod http;
 mod internal;
 mod limits;
 mod log;
+mod operator;
 mod outbound;
 mod push;
 mod registration;
@@ -33,8 +34,11 @@ pub use entitlement::{EntitlementConfig, EntitlementRule};
 pub use fcm::FcmAppConfig;
 pub use http::{HttpConfig, TlsConfig, TlsMode};
 pub use internal::InternalConfig;
-pub use limits::{IpLimitConfig, LimitsConfig, LoginLimitConfig, Rate, ServerLimitConfig};
+pub use limits::{
+    IpLimitConfig, LimitsConfig, LoginLimitConfig, Rate, ServerLimitConfig, TransferLimitConfig,
+};
 pub use log::{LogConfig, LogFormat};
+pub use operator::OperatorConfig;
 pub use outbound::OutboundConfig;
 pub use push::PushConfig;
 pub use registration::{EmailCheck, RegistrationConfig, RegistrationMode};
@@ -47,6 +51,9 @@ pub struct Config {
     pub public_url: String,
     /// The file with the secret of which all signing keys are made: 32 bytes in base64.
     pub secret_key_file: PathBuf,
+    /// Who runs this bouncer.
+    #[serde(default)]
+    pub operator: OperatorConfig,
     /// The public listener.
     #[serde(default)]
     pub http: HttpConfig,

@@ -30,6 +30,8 @@ fn the_defaults_it_names_are_the_defaults() {
     assert_eq!(format!("{:?}", spelled_out.registration), format!("{:?}", plain.registration));
     assert_eq!(format!("{:?}", spelled_out.entitlement), format!("{:?}", plain.entitlement));
     assert_eq!(format!("{:?}", spelled_out.limits), format!("{:?}", plain.limits));
+    assert_eq!(format!("{:?}", spelled_out.operator), format!("{:?}", plain.operator));
+    assert_eq!(format!("{:?}", spelled_out.outbound), format!("{:?}", plain.outbound));
     assert_eq!(format!("{:?}", spelled_out.dns), format!("{:?}", plain.dns));
     assert_eq!(format!("{:?}", spelled_out.log), format!("{:?}", plain.log));
     let (app, plain_app) = (&spelled_out.apns["ios"], &plain.apns["ios"]);

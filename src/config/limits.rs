@@ -16,6 +16,8 @@ pub struct LimitsConfig {
     pub ip: IpLimitConfig,
     /// Failed authentication.
     pub login: LoginLimitConfig,
+    /// Transfers of registrations asked for from one address.
+    pub transfer: TransferLimitConfig,
 }
 
 /// Authenticated requests of one server.
@@ -46,6 +48,14 @@ pub struct LoginLimitConfig {
     pub rate: Rate,
 }
 
+/// Transfers of registrations asked for from one address, each of which makes the bouncer call a host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransferLimitConfig {
+    /// Transfers, all at once or spread. Default `10/day`.
+    pub rate: Rate,
+}
+
 /// So many in such a span of time, written `60/min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -60,6 +70,12 @@ impl Rate {
     #[must_use]
     pub const fn per_minute(count: NonZeroU32) -> Self {
         Self { count, per: Duration::from_secs(60) }
+    }
+
+    /// So many a day.
+    #[must_use]
+    pub const fn per_day(count: NonZeroU32) -> Self {
+        Self { count, per: Duration::from_secs(24 * 60 * 60) }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -87,6 +103,7 @@ impl<'de> Deserialize<'de> for Rate {
 }
 
 const ONE_THOUSAND: NonZeroU32 = NonZeroU32::new(1000).expect("1000 is not zero");
+const TEN: NonZeroU32 = NonZeroU32::new(10).expect("10 is not zero");
 const SIXTY: NonZeroU32 = NonZeroU32::new(60).expect("60 is not zero");
 
 impl Default for ServerLimitConfig {
@@ -104,6 +121,12 @@ impl Default for IpLimitConfig {
 impl Default for LoginLimitConfig {
     fn default() -> Self {
         Self { rate: Rate::per_minute(SIXTY) }
+    }
+}
+
+impl Default for TransferLimitConfig {
+    fn default() -> Self {
+        Self { rate: Rate::per_day(TEN) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 /// Calls to the push services and to chat servers.
@@ -10,4 +11,7 @@ use serde::Deserialize;
 pub struct OutboundConfig {
     /// Authorities to trust besides the public ones (PEM), where a section has no `ca_file` of its own.
     pub ca_file: Option<PathBuf>,
+    /// Networks that are not of the public Internet, in which hosts that others name may be called all
+    /// the same. Default none.
+    pub permitted_networks: Vec<IpNet>,
 }

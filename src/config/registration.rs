@@ -1,11 +1,14 @@
-//! `[registration]`: which servers may register.
+//! `[registration]`: which servers may register, and take over a registration.
+
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
+use super::limits::Rate;
 use crate::domain::host_pattern::HostPattern;
 
 /// Who may register.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistrationConfig {
     /// How the administrator's e-mail address is checked. Default `mx-or-a`.
@@ -16,6 +19,25 @@ pub struct RegistrationConfig {
     pub allow_hosts: Vec<HostPattern>,
     /// These hosts may not register, in any mode.
     pub deny_hosts: Vec<HostPattern>,
+    /// Whether who holds a host name may take over its registration. Default yes.
+    pub transfer: bool,
+    /// How many take-overs may be tried in all; the reference's limit. Default `30/day`.
+    pub transfer_limit: Rate,
+}
+
+const THIRTY: NonZeroU32 = NonZeroU32::new(30).expect("30 is not zero");
+
+impl Default for RegistrationConfig {
+    fn default() -> Self {
+        Self {
+            email_check: EmailCheck::default(),
+            mode: RegistrationMode::default(),
+            allow_hosts: Vec::new(),
+            deny_hosts: Vec::new(),
+            transfer: true,
+            transfer_limit: Rate::per_day(THIRTY),
+        }
+    }
 }
 
 /// Which new servers are taken; those that are registered are not asked again.

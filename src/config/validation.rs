@@ -36,6 +36,12 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             "`http.tls.mode = \"off\"` needs `http.trusted_proxies`: without it every chat server would share the proxy's limit",
         ),
     }
+    check(
+        config.operator.contact.as_ref().is_none_or(|contact| {
+            !contact.trim().is_empty() && !contact.contains(char::is_control)
+        }),
+        "`operator.contact` is empty, or has more than one line",
+    );
     check(!http.listen.is_empty(), "`http.listen` names no address");
     check(
         http.request_timeout < CLIENT_PATIENCE,
