@@ -1,4 +1,7 @@
-//! The domain name system, as registering a server needs it: may mail be sent to this domain?
+//! The domain name system, as registering and transferring need it: may mail be sent to this domain, and
+//! where is this host?
+
+mod addresses;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,6 +21,8 @@ use hickory_resolver::{
 };
 use thiserror::Error;
 use tokio::time::timeout;
+
+pub use addresses::{AddressesError, Located};
 
 /// All questions about one domain together: the caller waits at the other end of a request.
 const WHOLE_LOOK_UP: Duration = Duration::from_secs(3);

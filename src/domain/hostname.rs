@@ -75,6 +75,27 @@ impl Hostname {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The host alone: a name without the dot of the root, or an address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self.0.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => {
+                let host = self.0.split_once(':').map_or(self.0.as_str(), |(host, _)| host);
+                host.strip_suffix('.').unwrap_or(host)
+            }
+        }
+    }
+
+    /// The port of HTTPS there: 443 unless another is written; `None` when no port has that number.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self.0.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => port.parse().ok(),
+            Some(_) | None => Some(443),
+        }
+    }
 }
 
 impl fmt::Display for Hostname {

@@ -1,4 +1,4 @@
-//! Mail look-ups against a small name server on loopback.
+//! Look-ups against a small name server on loopback.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ use hickory_resolver::proto::{
 };
 use tokio::{net::UdpSocket, task::JoinHandle};
 
-use super::{Duration, MailAnswer, MailRule, Names};
+use super::{AddressesError, Duration, Located, MailAnswer, MailRule, Names};
 
 /// A name server that knows the domains of these tests.
 struct NameServer {
@@ -67,6 +67,12 @@ fn answer(question: &Message) -> Option<Message> {
         ("nullmx.test." | "address.test.", RecordType::A) => {
             add(RData::A(A(Ipv4Addr::new(192, 0, 2, 1))));
         }
+        ("both.test." | "halfbroken.test." | "xn--bcher-kva.test.", RecordType::A) => {
+            add(RData::A(A(Ipv4Addr::new(192, 0, 2, 1))));
+            add(RData::A(A(Ipv4Addr::new(192, 0, 2, 2))));
+        }
+        ("both.test.", RecordType::AAAA) => add(RData::AAAA(AAAA(Ipv6Addr::LOCALHOST))),
+        ("halfbroken.test.", _) => answer.metadata.response_code = ResponseCode::ServFail,
         ("newaddress.test.", RecordType::AAAA) => add(RData::AAAA(AAAA(Ipv6Addr::LOCALHOST))),
         ("delegated.test.", RecordType::NS) => add(RData::NS(NS(mail_host()))),
         ("alias.test.", RecordType::MX) => {
@@ -149,4 +155,49 @@ async fn a_server_that_is_gone_is_no_answer() {
     let gone = NameServer::start().await.address;
     let names = Names::with_deadline(&[gone], Duration::from_millis(100)).unwrap();
     assert_eq!(names.mail_exists("mx.test", MailRule::Mx).await, MailAnswer::Unknown);
+}
+
+#[tokio::test]
+async fn all_addresses_of_a_host_are_found() {
+    let server = NameServer::start().await;
+    let names = server.names();
+    let old = ["192.0.2.1", "192.0.2.2"];
+    for (host, name, addresses) in [
+        ("both.test", "both.test", &[old[0], old[1], "::1"][..]),
+        ("BOTH.test.", "both.test", &[old[0], old[1], "::1"]),
+        ("address.test", "address.test", &old[..1]),
+        ("newaddress.test", "newaddress.test", &["::1"]),
+        ("halfbroken.test", "halfbroken.test", &old),
+        ("b\u{fc}cher.test", "xn--bcher-kva.test", &old),
+    ] {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let expected = Located { name: name.to_owned(), addresses };
+        assert_eq!(names.addresses(host).await, Ok(expected), "{host}");
+    }
+    for (host, expected) in [
+        ("mx.test", AddressesError::None),
+        ("nx.test", AddressesError::None),
+        ("a..test", AddressesError::None),
+        ("broken.test", AddressesError::Unknown),
+    ] {
+        assert_eq!(names.addresses(host).await, Err(expected), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_other_digits_is_no_name_and_is_not_asked_for() {
+    let nowhere = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let names = Names::new(&[nowhere.local_addr().unwrap()]).unwrap();
+    for host in ["127.0.0.\u{ff11}", "\u{ff11}\u{ff12}\u{ff17}.0.0.1", "127.0.0.1"] {
+        assert_eq!(names.addresses(host).await, Err(AddressesError::None), "{host}");
+    }
+    assert!(nowhere.try_recv(&mut [0; 1]).is_err());
+}
+
+#[tokio::test]
+async fn a_host_is_unknown_when_the_time_is_over() {
+    let server = NameServer::start().await;
+    let deadline = Duration::from_millis(100);
+    let names = Names::with_deadline(&[server.address], deadline).unwrap();
+    assert_eq!(names.addresses("silent.test").await, Err(AddressesError::Unknown));
 }

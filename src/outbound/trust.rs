@@ -1,8 +1,11 @@
-//! Whom we believe to be a push service, and who we say we are.
+//! Whom we believe to be who they say they are, and who we say we are.
 
 use std::{io, path::Path, sync::Arc};
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::{Resumption, WantsClientCert},
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 /// Why no TLS client could be made.
@@ -59,7 +62,7 @@ impl ClientIdentity {
     }
 }
 
-/// The authorities whose word we take for who a push service is.
+/// The authorities whose word we take for who somebody is.
 #[derive(Clone)]
 pub struct Trust {
     roots: Arc<RootCertStore>,
@@ -98,11 +101,7 @@ impl Trust {
         &self,
         identity: Option<ClientIdentity>,
     ) -> Result<Arc<ClientConfig>, TrustError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring supports the default protocol versions")
-            .with_root_certificates(Arc::clone(&self.roots));
+        let builder = self.client();
         let mut config = match identity {
             Some(identity) => builder
                 .with_client_auth_cert(identity.certificates, identity.key)
@@ -111,6 +110,24 @@ impl Trust {
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Arc::new(config))
+    }
+
+    /// A TLS client that trusts these authorities, offers HTTP/1.1 only, and keeps nothing from one
+    /// connection to the next.
+    #[must_use]
+    pub fn http1_client(&self) -> Arc<ClientConfig> {
+        let mut config = self.client().with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = Resumption::disabled();
+        Arc::new(config)
+    }
+
+    fn client(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring supports the default protocol versions")
+            .with_root_certificates(Arc::clone(&self.roots))
     }
 }
 

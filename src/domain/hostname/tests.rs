@@ -160,3 +160,20 @@ fn a_host_of_129_characters_is_no_matter_of_this_type() {
     let host = format!("{}.{}.testabc", "a".repeat(60), "b".repeat(60));
     assert!(Hostname::parse(&host).is_ok());
 }
+
+#[test]
+fn host_and_port_are_told_apart() {
+    for (text, host, port) in [
+        ("chat.test", "chat.test", Some(443)),
+        ("chat.test.", "chat.test", Some(443)),
+        ("chat.test.:8443", "chat.test", Some(8443)),
+        ("localhost:0", "localhost", Some(0)),
+        ("chat.test:99999", "chat.test", None),
+        ("192.0.2.7:1", "192.0.2.7", Some(1)),
+        ("[2001:db8::1]", "2001:db8::1", Some(443)),
+        ("[2001:db8::1]:8443", "2001:db8::1", Some(8443)),
+    ] {
+        let hostname = Hostname::parse(text).unwrap();
+        assert_eq!((hostname.host(), hostname.port()), (host, port), "{text}");
+    }
+}
