@@ -20,9 +20,12 @@
 //!
 //! Every other token is accepted. A name of neither table is answered as it stands with status 400,
 //! as a reason that the services may add one day.
+//!
+//! [`chat_host`] is the other side of a transfer: a self-hosted server that the bouncer calls.
 
 pub mod apns;
 pub mod authority;
+pub mod chat_host;
 pub mod counters;
 pub mod fcm;
 pub mod remote_server;

@@ -39,7 +39,12 @@ pub(super) struct Acceptor {
 impl Bound {
     /// Listens on this port of loopback (0: any free one).
     pub(super) async fn new(port: u16, tls: Arc<ServerConfig>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        Self::at((Ipv4Addr::LOCALHOST, port).into(), tls).await
+    }
+
+    /// Listens on this address (port 0: any free one).
+    pub(super) async fn at(address: SocketAddr, tls: Arc<ServerConfig>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         Ok(Self { address: listener.local_addr()?, listener, tls: TlsAcceptor::from(tls) })
     }
 
