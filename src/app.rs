@@ -15,13 +15,15 @@ use crate::{
     links::Links,
     metrics::Metrics,
     names::{Names, NamesError},
+    outbound::TrustError,
     providers::{Providers, ProvidersError},
     random::Random,
     rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
     registration::Registrations,
-    registry::{OpenError, Registry},
+    registry::{Desk, OpenError, Registry},
     secret_key::{SecretKey, SecretKeyError},
     shares::Shares,
+    transfer::{TransferTools, Transfers},
 };
 
 /// Memory for large bodies, in kibibytes: 64 of the largest usual kind at once.
@@ -60,6 +62,8 @@ pub struct App {
     pub entitlement: EntitlementPolicy,
     /// The desk where servers register.
     pub registrations: Registrations,
+    /// The desk where registrations are transferred.
+    pub transfers: Transfers,
     /// Links to pages.
     pub links: Links,
     /// Takes uploads.
@@ -103,6 +107,9 @@ pub enum BuildError {
     /// No name server can be asked.
     #[error(transparent)]
     Names(#[from] NamesError),
+    /// The authorities of `outbound.ca_file` cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 impl App {
@@ -119,7 +126,17 @@ impl App {
         let registry =
             Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
         let entitlement = EntitlementPolicy::new(&config.entitlement, clock.clone());
+        let desk = Desk::default();
+        let tools = TransferTools {
+            registry: registry.clone(),
+            desk: desk.clone(),
+            names: names.clone(),
+            clock: clock.clone(),
+            random: Random::default(),
+            metrics: Arc::clone(&metrics),
+        };
         Ok(Self {
+            transfers: Transfers::new(&config, &secret_key, tools)?,
             dispatcher: Dispatcher::new(
                 registry.clone(),
                 providers,
@@ -133,6 +150,7 @@ impl App {
                 config.registration.clone(),
                 clock.clone(),
                 Arc::clone(&metrics),
+                desk,
             ),
             links: Links::new(&config.public_url, &secret_key, clock.clone(), Random::default()),
             analytics: Analytics::new(registry.clone(), entitlement.clone()),
@@ -169,6 +187,7 @@ impl App {
                 self.server_limiter.sweep();
                 self.address_limiter.sweep();
                 self.failure_limiter.sweep();
+                self.transfers.sweep();
             }
         };
         tokio::select! {

@@ -50,3 +50,4 @@ pub mod secret_key;
 pub mod server;
 pub mod shares;
 pub mod telemetry;
+pub mod transfer;

@@ -93,7 +93,7 @@ instruments! {
     provider_goaways: Family<ProviderLabels, Counter> = Family::default(), "provider_goaways";
     /// Devices that came and went.
     device_changes: Family<DeviceChangeLabels, Counter> = Family::default(), "device_changes";
-    /// Calls of `server/register`, by what became of them.
+    /// Registrations and transfers, by what became of them.
     registrations: Family<RegistrationLabels, Counter> = Family::default(), "registrations";
     /// Decisions of the limits.
     rate_limit_decisions: Family<RateLimitLabels, Counter> = Family::default(), "rate_limit_decisions";

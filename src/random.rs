@@ -34,9 +34,44 @@ impl Random {
         &self.system
     }
 
+    /// So many unpredictable letters and digits of ASCII, each as likely as any other.
+    #[must_use]
+    pub fn letters(&self, count: usize) -> String {
+        const LETTERS: &[u8; 62] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        // Bytes above the largest multiple of 62 would make some letters likelier.
+        const FAIR: u8 = 248;
+        let mut text = String::with_capacity(count);
+        while text.len() < count {
+            let bytes = self.bytes::<64>();
+            let fair = bytes.iter().filter(|byte| **byte < FAIR).take(count - text.len());
+            text.extend(fair.map(|byte| char::from(LETTERS[usize::from(byte % 62)])));
+        }
+        text
+    }
+
     /// A random (version 4) UUID.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_letters_and_digits_all_as_likely() {
+        let text = Random::default().letters(62_000);
+        assert_eq!(text.len(), 62_000);
+        let mut counts = std::collections::BTreeMap::new();
+        for letter in text.chars() {
+            assert!(letter.is_ascii_alphanumeric());
+            *counts.entry(letter).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 62);
+        // A thousand of each, give or take eight standard deviations.
+        assert!(counts.values().all(|count| (750..=1250).contains(count)), "{counts:?}");
     }
 }

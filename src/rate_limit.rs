@@ -6,7 +6,9 @@
 mod address;
 mod failures;
 mod sliding_log;
+mod total;
 
 pub use address::AddressLimiter;
 pub use failures::FailureLimiter;
 pub use sliding_log::{Decision, ServerLimiter};
+pub use total::TotalLimiter;

@@ -4,7 +4,6 @@ mod administrator;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, time::timeout};
 use uuid::Uuid;
 
 pub use administrator::EmailRefusal;
@@ -20,15 +19,12 @@ use crate::{
     },
     metrics::{Metrics, RegistrationLabels, RegistrationResult},
     names::Names,
-    registry::{NewRemoteServer, Registry, RegistryError, ServerUpdate},
+    registry::{Desk, NewRemoteServer, Registry, RegistryError, ServerUpdate},
 };
 
 /// The previous key is accepted until the new one is first used, but no longer than this: the client
 /// uploads its realms with the old key before it stores the new one.
 const PREVIOUS_KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Whoever waits for the desk longer than this shall come again.
-const DESK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a server says when it registers. It does not print itself: it holds keys.
 pub struct Application {
@@ -98,8 +94,7 @@ pub struct Registrations {
     config: RegistrationConfig,
     clock: Clock,
     metrics: Arc<Metrics>,
-    /// Host names are not unique in the database: whoever checks one holds this until it is stored.
-    desk: Mutex<()>,
+    desk: Desk,
 }
 
 impl Registrations {
@@ -111,8 +106,9 @@ impl Registrations {
         config: RegistrationConfig,
         clock: Clock,
         metrics: Arc<Metrics>,
+        desk: Desk,
     ) -> Self {
-        Self { registry, names, config, clock, metrics, desk: Mutex::default() }
+        Self { registry, names, config, clock, metrics, desk }
     }
 
     /// Registers a new server, or changes a known one.
@@ -146,9 +142,7 @@ impl Registrations {
             return Err(RegistrationError::Id);
         }
         let uuid = uuid_text::parse(&application.id).ok_or(RegistrationError::Id)?;
-        let Ok(_desk) = timeout(DESK_PATIENCE, self.desk.lock()).await else {
-            return Err(RegistrationError::Busy);
-        };
+        let _turn = self.desk.turn().await.ok_or(RegistrationError::Busy)?;
         let known = match self.registry.find_server_now(uuid).await? {
             Some(known) => known,
             None => match self.create(uuid, &hostname, application).await {
@@ -217,7 +211,10 @@ impl Registrations {
             contact_email: &application.contact_email,
             rotation,
         };
-        self.registry.update_server(known, update).await?;
+        if !self.registry.update_server(known, update).await? {
+            // Another node gave the server a key of its own in between.
+            return Err(RegistrationError::Busy);
+        }
         if is_rotation {
             tracing::info!(event = "server.key_rotated", server = %known.uuid, "a server has a new key");
         }

@@ -7,6 +7,7 @@
 
 mod audit_log;
 mod cache;
+mod desk;
 mod devices;
 mod open;
 mod pending;
@@ -14,6 +15,7 @@ mod plans;
 mod remote_realms;
 mod remote_servers;
 mod standing;
+mod transfer;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -29,6 +31,7 @@ use crate::{
 };
 
 pub use audit_log::AuditEvent;
+pub use desk::{Desk, Turn};
 pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
 pub use remote_realms::SynchronisationError;

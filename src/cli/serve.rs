@@ -66,7 +66,8 @@ fn code(error: &StartError) -> u8 {
             BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. })
             | BuildError::SecretKey(_)
             | BuildError::Providers(_)
-            | BuildError::Names(_),
+            | BuildError::Names(_)
+            | BuildError::Trust(_),
         )
         | StartError::Listen(ListenError::Tls(_)) => exit::CONFIGURATION,
         StartError::Build(BuildError::Registry(OpenError::Connect(_) | OpenError::Migrate(_))) => {

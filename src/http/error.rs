@@ -4,6 +4,7 @@
 //! text, and is logged where the failure is handled.
 
 mod causes;
+mod transfer;
 mod words;
 
 use std::{borrow::Cow, time::Duration};
@@ -12,7 +13,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::answer::{self, Answer};
-use crate::{metrics::RejectedReason, registration::RegistrationError};
+use crate::{metrics::RejectedReason, registration::RegistrationError, transfer::TransferError};
 
 /// An answer that is not success.
 #[derive(Debug)]
@@ -57,6 +58,10 @@ pub enum ApiError {
     UnknownDevice,
     /// A server was not registered.
     Registration(RegistrationError),
+    /// A registration was not transferred.
+    Transfer(TransferError),
+    /// Registrations are not transferred here.
+    TransfersOff,
     /// The path is none of ours.
     NotFound,
     /// The path is ours, and what it is for is not offered here.
@@ -110,12 +115,14 @@ impl ApiError {
             Self::PayloadTooLarge | Self::UriTooLong => RejectedReason::TooLarge,
             Self::RealmMismatch => RejectedReason::RealmMismatch,
             Self::Overloaded => RejectedReason::Overloaded,
+            Self::Transfer(error) => return transfer::rejected_reason(error),
             Self::MissingAuthorization
             | Self::InvalidAuthorization
             | Self::NotBasic
             | Self::PersonalKey
             | Self::UnknownDevice
             | Self::Registration(_)
+            | Self::TransfersOff
             | Self::NotFound
             | Self::NotOffered
             | Self::MethodNotAllowed(_)

@@ -29,6 +29,8 @@ pub struct OpenEndpoint {
 pub struct OpenRequest {
     /// Its parameters, of the body or of the query.
     pub parameters: Parameters,
+    /// Who makes it, as limits see it.
+    pub address: AddressKey,
 }
 
 impl OpenEndpoint {
@@ -91,7 +93,7 @@ where
     let _working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
-    let success = handle(OpenRequest { parameters }, Arc::clone(app)).await?;
+    let success = handle(OpenRequest { parameters, address }, Arc::clone(app)).await?;
     Ok(success.into_answer(&ignored))
 }
 

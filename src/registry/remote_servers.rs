@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use entities::{redacted::RedactedBytes, remote_servers};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, TransactionTrait as _, sea_query::IntoCondition,
+    ActiveValue::Set,
+    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, TransactionTrait as _,
+    sea_query::{IntoCondition, SimpleExpr},
 };
 use uuid::Uuid;
 
@@ -145,15 +147,6 @@ impl Registry {
         found.map(|row| row.is_some())
     }
 
-    /// Whether an active server has this host name.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn is_hostname_registered(&self, hostname: &str) -> Result<bool, RegistryError> {
-        self.is_hostname_taken(hostname, Uuid::nil()).await
-    }
-
     /// Stores a new server, with an audit row.
     ///
     /// # Errors
@@ -189,7 +182,8 @@ impl Registry {
         self.noted(stored.await)
     }
 
-    /// Changes a known server.
+    /// Changes a known server; a rotation only as long as its key is still the one in `server`. Says whether
+    /// it did.
     ///
     /// # Errors
     ///
@@ -198,7 +192,7 @@ impl Registry {
         &self,
         server: &RemoteServer,
         update: ServerUpdate<'_>,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let now = self.inner.clock.now();
         let mut model = remote_servers::ActiveModel {
             hostname: Set(update.hostname.to_owned()),
@@ -207,12 +201,14 @@ impl Registry {
             last_request_at: Set(Some(now.unix_millis())),
             ..Default::default()
         };
+        let mut condition = Condition::all();
         if let Some((key, previous)) = update.rotation {
+            condition = condition.add(has_key(server));
             model.key_hash = Set(RedactedBytes(key.expose().to_vec()));
             model.previous_key_hash = Set(Some(RedactedBytes(previous.hash.expose().to_vec())));
             model.previous_key_until = Set(Some(previous.until.unix_millis()));
         }
-        self.change_server(server, model, Condition::all()).await
+        self.change_server(server, model, condition).await
     }
 
     /// Stops accepting a server's previous key: its new one was used. A rotation that came in between is
@@ -227,8 +223,7 @@ impl Registry {
             previous_key_until: Set(None),
             ..Default::default()
         };
-        let key_hash = RedactedBytes(server.key.expose().to_vec());
-        self.change_server(server, model, remote_servers::Column::KeyHash.eq(key_hash)).await
+        self.change_server(server, model, has_key(server)).await.map(|_| ())
     }
 
     async fn change_server(
@@ -236,7 +231,7 @@ impl Registry {
         server: &RemoteServer,
         model: remote_servers::ActiveModel,
         condition: impl IntoCondition,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let changed = remote_servers::Entity::update_many()
             .set(model)
             .filter(remote_servers::Column::Id.eq(server.id))
@@ -244,11 +239,16 @@ impl Registry {
             .exec(&self.inner.database)
             .await;
         self.inner.servers.invalidate(&server.uuid);
-        self.noted(changed).map(|_| ())
+        self.noted(changed).map(|changed| changed.rows_affected > 0)
     }
 }
 
-fn server(row: remote_servers::Model) -> RemoteServer {
+/// The row's key is still the one that was read.
+pub(super) fn has_key(server: &RemoteServer) -> SimpleExpr {
+    remote_servers::Column::KeyHash.eq(RedactedBytes(server.key.expose().to_vec()))
+}
+
+pub(super) fn server(row: remote_servers::Model) -> RemoteServer {
     // A hash of another length was not written by us; nothing matches all zeros.
     let hash = |bytes: &RedactedBytes| KeyHash::from_stored(&bytes.0);
     RemoteServer {

@@ -1,3 +1,5 @@
 //! `server/…`: registrations.
 
 mod register;
+mod transfer;
+mod verify_challenge;

@@ -15,6 +15,7 @@ mod push_unregister;
 mod register_refusals;
 mod server_register;
 mod test_notification;
+mod transfer;
 mod transport;
 mod users_and_plans;
 

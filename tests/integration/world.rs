@@ -16,9 +16,10 @@ use tokio_rustls::client::TlsStream;
 pub(crate) use chat_server::{ChatServer, Registered};
 pub(crate) use client::{Answer, Client};
 use database::TestDatabase;
-use dns::FakeDns;
+pub(crate) use dns::{FakeDns, SECOND_LOOPBACK};
 pub(crate) use people::{IAGO, Phone, User, message, to};
 pub(crate) use pushes::{Kind, LogPosition, Push};
+pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
 pub(crate) use waiting::until;
 
 mod account;
@@ -32,6 +33,7 @@ mod people;
 mod pushes;
 mod rows;
 mod tls;
+mod transfers;
 mod waiting;
 
 /// The app ids the fake Apple key may send to.
@@ -46,9 +48,10 @@ pub(crate) struct Stage {
     pub(crate) clock: Clock,
     /// The fake push services and the files the server is made with.
     pub(crate) surroundings: Surroundings,
+    /// The name server.
+    pub(crate) dns: FakeDns,
     tls: Arc<ClientConfig>,
     database: TestDatabase,
-    _dns: FakeDns,
 }
 
 /// A running server and everything it talks to.
@@ -78,7 +81,7 @@ impl Stage {
         let surroundings =
             Surroundings::start(options, clock.clone()).await.expect("the push services start");
         let tls = tls::trusting(&surroundings.authority().certificate_pem());
-        Self { clock, surroundings, tls, database, _dns: dns }
+        Self { clock, surroundings, dns, tls, database }
     }
 
     /// Starts a server with this configuration, which is that of the surroundings or made of it.

@@ -4,6 +4,7 @@ use super::ApiError;
 use crate::{
     analytics::UploadError, dispatch::DispatchError, domain::device::DeviceTokenError,
     providers::FcmMessageError, registration::RegistrationError, registry::RegistryError,
+    transfer::TransferError,
 };
 
 impl From<RegistryError> for ApiError {
@@ -18,6 +19,17 @@ impl From<RegistrationError> for ApiError {
         match error {
             RegistrationError::Registry(error) => error.into(),
             other => Self::Registration(other),
+        }
+    }
+}
+
+impl From<TransferError> for ApiError {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::AddressLimit(wait) => Self::TooManyRequests(wait),
+            TransferError::Busy => Self::Overloaded,
+            TransferError::Registry(error) => error.into(),
+            other => Self::Transfer(other),
         }
     }
 }

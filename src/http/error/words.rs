@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::ApiError;
+use super::{ApiError, transfer};
 use crate::registration::{EmailRefusal, RegistrationError};
 
 /// The code of most refusals.
-const BAD_REQUEST: &str = "BAD_REQUEST";
+pub(super) const BAD_REQUEST: &str = "BAD_REQUEST";
 
 const DEACTIVATED: &str =
     "The mobile push notification service registration for your server has been deactivated";
@@ -72,6 +72,12 @@ impl ApiError {
                 "Device not recognized by the push bouncer".into(),
             ),
             Self::Registration(error) => registration(error),
+            Self::Transfer(error) => transfer::parts(error),
+            Self::TransfersOff => (
+                S::NOT_FOUND,
+                Some("NOT_FOUND"),
+                "This push bouncer does not transfer registrations.".into(),
+            ),
             Self::NotFound => (S::NOT_FOUND, Some("NOT_FOUND"), "Not Found".into()),
             Self::NotOffered => {
                 (S::NOT_FOUND, Some("NOT_FOUND"), "This push bouncer does not offer this yet.".into())

@@ -45,6 +45,8 @@ label_values! {
         RateLimited = "rate_limited",
         /// Too many failures from one address, or for one organization.
         AddressLimited = "address_limited",
+        /// Too many transfers of registrations in all.
+        TransferLimited = "transfer_limited",
         /// The plan does not allow pushes.
         Plan = "plan",
         /// The body is not what the endpoint takes.
@@ -67,7 +69,7 @@ label_set! {
 }
 
 label_values! {
-    /// What became of a call of `server/register`.
+    /// What became of a registration.
     RegistrationResult {
         /// A new server.
         Created = "created",
@@ -75,13 +77,15 @@ label_values! {
         Updated = "updated",
         /// A known server with a new key.
         Rotated = "rotated",
-        /// Nothing was registered.
+        /// A known server whose new installation proved that it holds the host name.
+        Transferred = "transferred",
+        /// Nothing was registered, or taken over.
         Rejected = "rejected",
     }
 }
 
 label_set! {
-    /// Labels of a call of `server/register`.
+    /// Labels of a registration.
     RegistrationLabels {
         /// What became of it.
         result: RegistrationResult,
@@ -97,6 +101,8 @@ label_values! {
         Ip = "ip",
         /// Failed authentication by address or organization.
         Login = "login",
+        /// Transfers of registrations, by address and in all.
+        Transfer = "transfer",
     }
 }
 

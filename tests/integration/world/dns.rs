@@ -1,21 +1,43 @@
 //! A DNS server on loopback whose answers follow from the first label of the name.
 //!
 //! `nomx.…` has an address but no MX record, `nx.…` and `….invalid` do not exist, `dnstimeout.…`
-//! never gets an answer, every other name has both. The layout of a message is that of
+//! never gets an answer, every other name has both. `loopback.…`, `private.…`, `mapped.…`, `mixed.…` and
+//! `rebind.…` have addresses that nobody should be led to. The layout of a message is that of
 //! [RFC 1035, section 4](https://www.rfc-editor.org/rfc/rfc1035#section-4).
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::{net::UdpSocket, task::JoinHandle};
 
 const TYPE_A: u16 = 1;
 const TYPE_MX: u16 = 15;
+const TYPE_AAAA: u16 = 28;
 const HEADER_BYTES: usize = 12;
+
+/// Where `mixed.…` leads to, and `rebind.…` at first, before both lead to 127.0.0.1.
+pub(crate) const SECOND_LOOPBACK: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// The running server; it ends when this is dropped.
 pub(crate) struct FakeDns {
     address: SocketAddr,
+    zone: Arc<Mutex<Zone>>,
     task: JoinHandle<()>,
+}
+
+/// What the answers depend on besides the name.
+struct Zone {
+    localhost: Ipv4Addr,
+    /// The names whose addresses of IPv4 were asked for.
+    asked: Vec<String>,
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self { localhost: Ipv4Addr::LOCALHOST, asked: Vec::new() }
+    }
 }
 
 impl FakeDns {
@@ -23,7 +45,19 @@ impl FakeDns {
     pub(crate) async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = socket.local_addr().expect("a bound socket has an address");
-        Self { address, task: tokio::spawn(serve(socket)) }
+        let zone = Arc::default();
+        let task = tokio::spawn(serve(socket, Arc::clone(&zone)));
+        Self { address, zone, task }
+    }
+
+    /// Lets `localhost` lead to another address of loopback from now on.
+    pub(crate) fn lead_localhost_to(&self, address: Ipv4Addr) {
+        lock(&self.zone).localhost = address;
+    }
+
+    /// How often the address of `name` was asked for.
+    pub(crate) fn questions_about(&self, name: &str) -> usize {
+        lock(&self.zone).asked.iter().filter(|asked| *asked == name).count()
     }
 
     /// Where it listens.
@@ -38,11 +72,16 @@ impl Drop for FakeDns {
     }
 }
 
-async fn serve(socket: UdpSocket) {
+fn lock(zone: &Mutex<Zone>) -> MutexGuard<'_, Zone> {
+    zone.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(socket: UdpSocket, zone: Arc<Mutex<Zone>>) {
     let mut query = [0; 512];
     loop {
         let Ok((length, peer)) = socket.recv_from(&mut query).await else { continue };
-        if let Some(reply) = query.get(..length).and_then(reply) {
+        let reply = query.get(..length).and_then(|query| reply(query, &mut lock(&zone)));
+        if let Some(reply) = reply {
             // A peer that is gone already needs no answer.
             let _ = socket.send_to(&reply, peer).await;
         }
@@ -50,26 +89,29 @@ async fn serve(socket: UdpSocket) {
 }
 
 /// The reply to `query`; none when it is no question, or one about `dnstimeout.…`.
-fn reply(query: &[u8]) -> Option<Vec<u8>> {
+fn reply(query: &[u8], zone: &mut Zone) -> Option<Vec<u8>> {
     let (name, after_name) = name(query)?;
     let [high, low] = query.get(after_name..after_name + 2)?.try_into().ok()?;
     let question = query.get(HEADER_BYTES..after_name + 4)?;
     let first = name.split('.').next().unwrap_or_default();
     let exists = first != "nx" && name != "invalid" && !name.ends_with(".invalid");
-    let data = match u16::from_be_bytes([high, low]) {
+    let answers: Vec<Vec<u8>> = match u16::from_be_bytes([high, low]) {
         _ if first == "dnstimeout" => return None,
-        _ if !exists => None,
-        TYPE_A => Some(address(&name).octets().to_vec()),
+        _ if !exists => Vec::new(),
+        TYPE_A => zone.addresses(&name).iter().map(|address| address.octets().to_vec()).collect(),
+        TYPE_AAAA if first == "mapped" => {
+            vec![Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets().to_vec()]
+        }
         // Preference 10, then `mail.` before the name of the question.
-        TYPE_MX if first != "nomx" => Some(b"\x00\x0a\x04mail\xc0\x0c".to_vec()),
-        _ => None,
+        TYPE_MX if first != "nomx" => vec![b"\x00\x0a\x04mail\xc0\x0c".to_vec()],
+        _ => Vec::new(),
     };
 
     let mut reply = query.get(..2)?.to_vec();
     reply.extend([0x85, if exists { 0x80 } else { 0x83 }]);
-    reply.extend([0, 1, 0, u8::from(data.is_some()), 0, 0, 0, 0]);
+    reply.extend([0, 1, 0, u8::try_from(answers.len()).ok()?, 0, 0, 0, 0]);
     reply.extend(question);
-    if let Some(data) = data {
+    for data in answers {
         reply.extend([0xc0, HEADER_BYTES as u8, high, low, 0, 1, 0, 0, 0, 60]);
         reply.extend(u16::try_from(data.len()).ok()?.to_be_bytes());
         reply.extend(data);
@@ -77,9 +119,22 @@ fn reply(query: &[u8]) -> Option<Vec<u8>> {
     Some(reply)
 }
 
-/// Only `localhost` leads anywhere; the others get an address set aside for documentation.
-fn address(name: &str) -> Ipv4Addr {
-    if name == "localhost" { Ipv4Addr::LOCALHOST } else { Ipv4Addr::new(192, 0, 2, 1) }
+impl Zone {
+    /// Most names have an address set aside for documentation: nobody is there.
+    fn addresses(&mut self, name: &str) -> Vec<Ipv4Addr> {
+        self.asked.push(name.to_owned());
+        let is_first = self.asked.iter().filter(|asked| *asked == name).count() == 1;
+        match name.split('.').next().unwrap_or_default() {
+            "localhost" => vec![self.localhost],
+            "loopback" => vec![Ipv4Addr::LOCALHOST],
+            "private" => vec![Ipv4Addr::new(10, 0, 0, 1)],
+            "mapped" => Vec::new(),
+            "mixed" => vec![SECOND_LOOPBACK, Ipv4Addr::LOCALHOST],
+            "rebind" if is_first => vec![SECOND_LOOPBACK],
+            "rebind" => vec![Ipv4Addr::LOCALHOST],
+            _ => vec![Ipv4Addr::new(192, 0, 2, 1)],
+        }
+    }
 }
 
 /// The name asked for, in lower case, and the position behind it.
@@ -105,7 +160,6 @@ fn name(query: &[u8]) -> Option<(String, usize)> {
 mod tests {
     use super::*;
 
-    const TYPE_AAAA: u16 = 28;
     const NAME_ERROR: u8 = 3;
 
     fn query(name: &str, kind: u16) -> Vec<u8> {
@@ -122,7 +176,7 @@ mod tests {
 
     /// The response code and the number of answers.
     fn answer(name: &str, kind: u16) -> Option<(u8, u8)> {
-        let reply = reply(&query(name, kind))?;
+        let reply = reply(&query(name, kind), &mut Zone::default())?;
         assert_eq!(reply[..2], [7, 8], "the reply has the query's id");
         Some((reply[3] & 0xf, reply[7]))
     }
@@ -141,6 +195,16 @@ mod tests {
     }
 
     #[test]
+    fn some_names_lead_where_nobody_should_go() {
+        assert_eq!(answer("mixed.test", TYPE_A), Some((0, 2)));
+        assert_eq!(answer("mapped.test", TYPE_A), Some((0, 0)));
+        assert_eq!(answer("mapped.test", TYPE_AAAA), Some((0, 1)));
+        let mut zone = Zone::default();
+        assert_eq!(zone.addresses("rebind.test"), [SECOND_LOOPBACK]);
+        assert_eq!(zone.addresses("rebind.test"), [Ipv4Addr::LOCALHOST]);
+    }
+
+    #[test]
     fn nx_and_invalid_do_not_exist() {
         assert_eq!(answer("nx.test", TYPE_MX), Some((NAME_ERROR, 0)));
         assert_eq!(answer("NX.test", TYPE_A), Some((NAME_ERROR, 0)));
@@ -154,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_end_is_no_question() {
-        assert_eq!(reply(&query("a.test", TYPE_A)[..14]), None);
-        assert_eq!(reply(&[0; 3]), None);
+        let mut zone = Zone::default();
+        assert_eq!(reply(&query("a.test", TYPE_A)[..14], &mut zone), None);
+        assert_eq!(reply(&[0; 3], &mut zone), None);
     }
 }
