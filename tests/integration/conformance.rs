@@ -5,12 +5,14 @@
 use crate::world::{LogPosition, World};
 
 use allowances::Allowances;
+use hosts::Hosts;
 use recording::{Case, Expected};
 use replay::Replay;
 use summary::Summary;
 
 mod allowances;
 mod comparison;
+mod hosts;
 mod recording;
 mod replay;
 mod states;
@@ -19,7 +21,7 @@ mod summary;
 
 /// The groups whose answers are compared; the requests of the others are sent, because they leave
 /// behind what these meet.
-const COMPARED_GROUPS: [&str; 12] = [
+const COMPARED_GROUPS: [&str; 14] = [
     "route",
     "auth",
     "method",
@@ -31,6 +33,8 @@ const COMPARED_GROUPS: [&str; 12] = [
     "pushunregall",
     "notify",
     "testnotif",
+    "transfer",
+    "verify",
     "ratelimit",
 ];
 
@@ -53,10 +57,13 @@ push.answer_within = "10s"
 registration.email_check = "mx"
 "#;
 
-/// One address may ask and fail as often as it likes.
+/// One address may ask and fail as often as it likes; hosts are on loopback, and help is where it was.
 const LIMITS: &str = r#"
 limits.ip.rate = "1000000/min"
+limits.transfer.rate = "1000000/min"
 limits.login.rate = "1000000/min"
+outbound.permitted_networks = ["127.0.0.0/8"]
+operator.contact = "ops@zulipref.test"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +81,8 @@ async fn replay(settings: &str) {
     let allowances = Allowances::load();
     let world = World::start(settings).await;
 
-    let mut replay = Replay::new(&world);
+    let hosts = Hosts::start(&world).await;
+    let mut replay = Replay::new(&world, &hosts);
     let mut summary = Summary::default();
     for case in cases.iter().filter(|case| !is_named(&WITHHELD, &case.id)) {
         let recorded = Expected::recorded(case);

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     comparison::observed,
+    hosts::Hosts,
     nothing_read,
     recording::{Case, Expected, Request, Step},
     states,
@@ -24,6 +25,7 @@ const PUSHES_ASKED_EVERY: Duration = Duration::from_millis(5);
 /// A replay in progress.
 pub(crate) struct Replay<'world> {
     world: &'world World,
+    hosts: &'world Hosts,
     client: Client,
     captures: Captures,
     position: LogPosition,
@@ -34,9 +36,9 @@ pub(crate) type Outcome = Result<Expected, String>;
 
 impl<'world> Replay<'world> {
     /// A replay that has not begun.
-    pub(crate) fn new(world: &'world World) -> Self {
+    pub(crate) fn new(world: &'world World, hosts: &'world Hosts) -> Self {
         let position = nothing_read();
-        Self { world, client: world.client(), captures: Captures::default(), position }
+        Self { world, hosts, client: world.client(), captures: Captures::default(), position }
     }
 
     /// How much of what the push services received belongs to the cases so far.
@@ -61,12 +63,11 @@ impl<'world> Replay<'world> {
         match step {
             Step::Sleep { s } => self.world.clock.advance(Duration::from_secs(*s)),
             Step::Burst { n, c, request } => self.burst(*n, *c, request).await,
-            // There is no remote server to serve it, and no plan to change, in this world yet.
             Step::ServeSecret { secret, token } => {
-                let _ = (self.captures.fill(secret), token);
+                self.hosts.proper.prepare_for_ever(&self.captures.fill(secret), token);
             }
             Step::State { what } => states::set(self.world, what).await,
-            Step::Unserve => {}
+            Step::Unserve => self.hosts.proper.forget(),
         }
     }
 
