@@ -111,7 +111,7 @@ impl Links {
         if self.clock.now().since(made_at) > LIFE {
             return Err(LinkError::Expired);
         }
-        if !self.opened.entry(nonce).or_insert_with(Arc::default).is_fresh() {
+        if !self.opened.entry(nonce).or_default().is_fresh() {
             return Err(LinkError::Opened);
         }
         Ok(Visitor { server: Uuid::from_bytes(*server), realm: Uuid::from_bytes(*realm) })
