@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use entities::{audit_log, devices, push_counts, remote_realms, remote_servers};
+use entities::{
+    audit_log, devices, installation_counts, push_counts, realm_audit_log, realm_counts,
+    realm_user_counts, remote_realms, remote_servers,
+};
 use migrations::{Migrator, MigratorTrait as _};
 use push_bouncer::{
     clock::Clock, config::DatabaseConfig, metrics::Metrics, random::Random, registry::Registry,
@@ -88,6 +91,10 @@ async fn the_schema_has_every_column_the_entities_name() {
     assert!(devices::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(push_counts::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(audit_log::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(realm_counts::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(installation_counts::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(realm_audit_log::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(realm_user_counts::Entity::find().one(&connection).await.unwrap().is_none());
     connection.close().await.unwrap();
     empty.database.remove().await;
 }

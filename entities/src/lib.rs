@@ -5,7 +5,11 @@
 
 pub mod audit_log;
 pub mod devices;
+pub mod installation_counts;
 pub mod push_counts;
+pub mod realm_audit_log;
+pub mod realm_counts;
+pub mod realm_user_counts;
 pub mod redacted;
 pub mod remote_realms;
 pub mod remote_servers;

@@ -9,6 +9,11 @@ mod m0003_devices;
 mod m0004_push_counts;
 mod m0005_audit_log;
 mod m0006_standing;
+mod m0007_realm_counts;
+mod m0008_installation_counts;
+mod m0009_realm_audit_log;
+mod m0010_realm_user_counts;
+mod m0011_realms_of_servers;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -23,6 +28,11 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_push_counts::Migration),
             Box::new(m0005_audit_log::Migration),
             Box::new(m0006_standing::Migration),
+            Box::new(m0007_realm_counts::Migration),
+            Box::new(m0008_installation_counts::Migration),
+            Box::new(m0009_realm_audit_log::Migration),
+            Box::new(m0010_realm_user_counts::Migration),
+            Box::new(m0011_realms_of_servers::Migration),
         ]
     }
 }
