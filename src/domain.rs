@@ -13,5 +13,6 @@ pub mod python_text;
 pub mod remote_realm;
 pub mod remote_server;
 pub mod removal;
+pub mod statistics;
 pub mod user;
 pub mod uuid_text;
