@@ -1,24 +1,14 @@
-//! What servers upload about themselves: their version and their realms.
-//!
-//! Rows of statistics are accepted and not kept yet; a server asked for the last row we have hears 0.
+//! What servers upload about themselves: their version, their realms, and how these are used.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::{
-    domain::{remote_realm::RealmDescription, remote_server::RemoteServer},
+    domain::remote_server::RemoteServer,
     entitlement::{Entitlement, EntitlementPolicy},
-    registry::{Registry, RegistryError, SynchronisationError, VersionReport},
+    registry::{Registry, RegistryError, SynchronisationError, Upload},
 };
-
-/// One upload.
-pub struct Upload {
-    /// The version; absent fields erase what was stored, as in the reference.
-    pub version: VersionReport,
-    /// All realms of the server, when it names them.
-    pub realms: Option<Vec<RealmDescription>>,
-}
 
 /// Why an upload was not stored; nothing of it is, then.
 #[derive(Debug, thiserror::Error)]
@@ -44,27 +34,31 @@ impl Analytics {
         Self { registry, entitlement }
     }
 
-    /// Stores an upload, and says of each of its realms whether it may push.
+    /// Stores an upload, and says of each of its realms whether it may push, now that it is stored.
     ///
     /// # Errors
     ///
-    /// When a realm belongs to another server, or the database fails; nothing is stored then.
+    /// When a realm belongs to another server, or the database fails; nothing is stored then, unless only
+    /// the last look at what was stored failed.
     pub async fn receive(
         &self,
         server: &Arc<RemoteServer>,
         upload: Upload,
     ) -> Result<Vec<(Uuid, Entitlement)>, UploadError> {
-        self.registry.synchronise(server, upload.version, upload.realms.as_deref()).await.map_err(
-            |error| match error {
-                SynchronisationError::Duplicate => UploadError::DuplicateRealm,
-                SynchronisationError::Registry(error) => UploadError::Registry(error),
-            },
-        )?;
-        let realms = upload.realms.unwrap_or_default();
-        let mut decided = Vec::with_capacity(realms.len());
-        for realm in realms {
-            decided.push((realm.uuid, self.entitlement.decide(server, None)));
+        self.registry.synchronise(server, &upload).await.map_err(|error| match error {
+            SynchronisationError::Duplicate => UploadError::DuplicateRealm,
+            SynchronisationError::Registry(error) => UploadError::Registry(error),
+        })?;
+        let uuids: Vec<Uuid> =
+            upload.realms.into_iter().flatten().map(|realm| realm.uuid).collect();
+        if uuids.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(decided)
+        // What the request was authenticated with is older than the upload.
+        let fresh = self.registry.find_server_now(server.uuid).await?;
+        let server = fresh.as_ref().unwrap_or(server);
+        let realms = self.registry.realms_with(&uuids).await?;
+        let decide = |realm| self.entitlement.decide(server, Some(realm));
+        Ok(realms.iter().map(|realm| (realm.uuid, decide(realm))).collect())
     }
 }

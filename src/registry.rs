@@ -16,6 +16,7 @@ mod remote_realms;
 mod remote_servers;
 mod standing;
 mod transfer;
+mod uploads;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -34,9 +35,9 @@ pub use audit_log::AuditEvent;
 pub use desk::{Desk, Turn};
 pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
-pub use remote_realms::SynchronisationError;
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 pub use standing::{Deactivation, Decision};
+pub use uploads::{LastRows, SynchronisationError, Upload};
 
 /// How long an answer may be given from memory after another process changed what is true.
 const CACHE_LIFE: Duration = Duration::from_secs(1);
@@ -46,6 +47,9 @@ const SQLITE_DEVICES_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// A question is put so often when connections turn out to be closed; each attempt finds out one of them.
 const MAX_ATTEMPTS: usize = 4;
+
+/// Rows of one statement: the widest row binds 13 values, SQLite takes 32,766 in all.
+const ROWS_PER_STATEMENT: usize = 1000;
 
 /// Memory for servers, for realms, and for devices, in bytes.
 const SERVERS_BYTES: u64 = 8 * 1024 * 1024;

@@ -4,6 +4,7 @@ use entities::audit_log;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait as _};
 use serde_json::{Value, json};
 
+use super::ROWS_PER_STATEMENT;
 use crate::clock::Timestamp;
 
 /// An event in the life of a registration, by Zulip's number for it.
@@ -60,6 +61,17 @@ impl AuditEntry {
     pub(super) fn of_server(server_id: i64, event: AuditEvent) -> Self {
         Self { server_id, remote_realm_id: None, event, extra_data: json!({}) }
     }
+
+    fn row(self, now: Timestamp) -> audit_log::ActiveModel {
+        audit_log::ActiveModel {
+            server_id: Set(self.server_id),
+            remote_realm_id: Set(self.remote_realm_id),
+            event_type: Set(self.event.number()),
+            event_time: Set(now.unix_millis()),
+            extra_data: Set(self.extra_data.to_string()),
+            ..Default::default()
+        }
+    }
 }
 
 /// Notes an event.
@@ -68,16 +80,20 @@ pub(super) async fn note<C: ConnectionTrait>(
     entry: AuditEntry,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let AuditEntry { server_id, remote_realm_id, event, extra_data } = entry;
-    audit_log::Entity::insert(audit_log::ActiveModel {
-        server_id: Set(server_id),
-        remote_realm_id: Set(remote_realm_id),
-        event_type: Set(event.number()),
-        event_time: Set(now.unix_millis()),
-        extra_data: Set(extra_data.to_string()),
-        ..Default::default()
-    })
-    .exec_without_returning(connection)
-    .await
-    .map(|_| ())
+    note_all(connection, vec![entry], now).await
+}
+
+/// Notes many events.
+pub(super) async fn note_all<C: ConnectionTrait>(
+    connection: &C,
+    entries: Vec<AuditEntry>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let mut entries = entries.into_iter().map(|entry| entry.row(now)).peekable();
+    while entries.peek().is_some() {
+        audit_log::Entity::insert_many(entries.by_ref().take(ROWS_PER_STATEMENT))
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
 }

@@ -1,17 +1,19 @@
 //! `POST /api/v1/remotes/server/analytics`: a server uploads what there is to know about it.
 
+mod audit_rows;
+mod counts;
 mod realms;
+mod rows;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, de::IgnoredAny};
 
 use crate::{
-    analytics::Upload,
     app::App,
     clock::Timestamp,
     http::{ApiError, AuthenticatedRequest, Endpoint, Parameters, Success},
-    registry::VersionReport,
+    registry::{Upload, VersionReport},
 };
 
 /// Its method and parameters; the values are JSON.
@@ -40,7 +42,7 @@ struct RealmStatus {
     expected_end_timestamp: Option<i64>,
 }
 
-/// Stores the version and the realms.
+/// Stores all of it.
 pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Success, ApiError> {
     let AuthenticatedRequest { server, parameters, .. } = request;
     // Tens of megabytes take a while; others are served meanwhile.
@@ -55,25 +57,32 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
 }
 
 fn decode(parameters: &Parameters) -> Result<Upload, ApiError> {
-    for rows in ["realm_counts", "installation_counts"] {
-        check_list(rows, parameters.required(rows)?)?;
-    }
-    if let Some(rows) = parameters.optional("realmauditlog_rows") {
-        check_list("realmauditlog_rows", rows)?;
-    }
+    let realm_counts = counts::of_realms(parameters.required("realm_counts")?)?;
+    let installation_counts = counts::of_installation(parameters.required("installation_counts")?)?;
+    let audit_rows =
+        parameters.optional("realmauditlog_rows").map(audit_rows::decode).transpose()?;
     let realms = parameters.optional("realms").map(realms::decode).transpose()?;
     let (version, merge_base) = (text(parameters, "version")?, text(parameters, "merge_base")?);
-    let api_feature_level = parameters
-        .optional_integer("api_feature_level")?
-        .map(|level| i32::try_from(level).unwrap_or(i32::MAX));
-    Ok(Upload { version: VersionReport { version, merge_base, api_feature_level }, realms })
+    let api_feature_level = api_feature_level(parameters)?;
+    if audit_rows.as_ref().is_some_and(|rows| rows.are_malformed) {
+        return Err(ApiError::invalid("Malformed audit log data"));
+    }
+    Ok(Upload {
+        version: VersionReport { version, merge_base, api_feature_level },
+        realms,
+        realm_counts,
+        installation_counts,
+        audit_rows: audit_rows.map(|rows| rows.kept),
+    })
 }
 
-/// Rows that are not kept need no memory.
-fn check_list(name: &str, text: &str) -> Result<(), ApiError> {
-    match serde_json::from_str::<Vec<IgnoredAny>>(text) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(is_not(name, "a list", text)),
+/// The reference cannot store a negative one either.
+fn api_feature_level(parameters: &Parameters) -> Result<Option<i32>, ApiError> {
+    match parameters.optional_integer("api_feature_level")? {
+        Some(level) if level < 0 => Err(ApiError::invalid(
+            "Invalid api_feature_level: Input should be greater than or equal to 0",
+        )),
+        level => Ok(level.map(|level| i32::try_from(level).unwrap_or(i32::MAX))),
     }
 }
 

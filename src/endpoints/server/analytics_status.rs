@@ -12,14 +12,19 @@ use crate::{
 /// Its method.
 pub const ENDPOINT: Endpoint = Endpoint::get();
 
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 struct StatusResponse {
     last_realm_count_id: i64,
     last_installation_count_id: i64,
     last_realmauditlog_id: i64,
 }
 
-/// The last rows of each table; no rows are kept yet.
-pub async fn handle(_request: AuthenticatedRequest, _app: Arc<App>) -> Result<Success, ApiError> {
-    Ok(Success::with(&StatusResponse::default()))
+/// The largest number of a row in each table; the server sends what comes after it.
+pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Success, ApiError> {
+    let last = app.registry.last_rows(&request.server).await?;
+    Ok(Success::with(&StatusResponse {
+        last_realm_count_id: last.realm_count,
+        last_installation_count_id: last.installation_count,
+        last_realmauditlog_id: last.audit_row,
+    }))
 }

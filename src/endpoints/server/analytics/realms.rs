@@ -1,93 +1,78 @@
 //! The member `realms` of an upload: a list of what a server says of its organizations.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
-use super::{is_not, not_json, storable};
+use serde::de::DeserializeOwned;
+use uuid::Version;
+
+use super::{
+    rows::{self, Row},
+    storable,
+};
 use crate::{
     clock::Timestamp,
-    domain::{
-        json_object::{JsonObject, JsonObjectError},
-        remote_realm::RealmDescription,
-        uuid_text,
-    },
+    domain::{remote_realm::RealmDescription, uuid_text},
     http::ApiError,
 };
 
+/// Zulip's numbers for kinds of organizations.
+const ORG_TYPES: [i64; 13] = [0, 10, 20, 30, 35, 40, 50, 60, 70, 80, 90, 100, 1000];
+
 /// The realms in a JSON list; unknown members of a realm are ignored, since newer servers have more.
 pub(super) fn decode(text: &str) -> Result<Vec<RealmDescription>, ApiError> {
-    let realms: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|_| is_not("realms", "a list", text))?;
-    realms
-        .into_iter()
-        .enumerate()
-        .map(|(index, realm)| Realm::parse(index, realm)?.describe())
-        .collect()
+    rows::decode("realms", text, "RealmDataForAnalytics", |row| describe(row).map(Some))
 }
 
-struct Realm<'a> {
-    members: JsonObject<'a>,
-    index: usize,
+fn describe(row: &Row<'_>) -> Result<RealmDescription, ApiError> {
+    let realm_id = row.integer("id")?;
+    let host = text(row, "host")?;
+    text(row, "url")?;
+    let name = row.get("name").map(|_| text(row, "name")).transpose()?.unwrap_or_default();
+    let org_type: i64 = optional(row, "org_type", "an integer")?;
+    if !ORG_TYPES.contains(&org_type) {
+        return Err(row.invalid("org_type", "Value error, Not a valid org_type value"));
+    }
+    let date_created = row.seconds("date_created")?;
+    let deactivated = row.boolean("deactivated")?;
+    let is_system_bot_realm = optional(row, "is_system_bot_realm", "a boolean")?;
+    let uuid = text(row, "uuid")?;
+    text(row, "uuid_owner_secret")?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a date beyond 64 bits becomes the last one"
+    )]
+    let date_created = Timestamp::from_unix_millis((date_created * 1000.0).round() as i64);
+    Ok(RealmDescription {
+        uuid: uuid_text::parse(&uuid)
+            .filter(|uuid| uuid.get_version() == Some(Version::Random))
+            .ok_or_else(|| ApiError::invalid("Invalid UUID"))?,
+        realm_id,
+        host,
+        name,
+        org_type: i32::try_from(org_type).expect("every kind of organization has a small number"),
+        authentication_methods: authentication_methods(row)?,
+        is_system_bot_realm,
+        deactivated,
+        date_created,
+    })
 }
 
-impl<'a> Realm<'a> {
-    fn parse(index: usize, realm: &'a RawValue) -> Result<Self, ApiError> {
-        let members = JsonObject::parse(realm.get()).map_err(|error| match error {
-            JsonObjectError::NotJson => not_json("realms"),
-            JsonObjectError::NotAnObject => ApiError::Invalid(
-                format!("Invalid realms[{index}]: Input should be a valid dictionary or instance of RealmDataForAnalytics").into(),
-            ),
-        })?;
-        Ok(Self { members, index })
-    }
+/// The methods in one order, so that only a change is a change.
+fn authentication_methods(row: &Row<'_>) -> Result<String, ApiError> {
+    let methods: BTreeMap<String, bool> = optional(row, "authentication_methods", "a dict")?;
+    Ok(serde_json::to_string(&methods).expect("names and truth values can be written as JSON"))
+}
 
-    fn describe(&self) -> Result<RealmDescription, ApiError> {
-        let realm_id = self.required("id", "an integer")?;
-        let host: String = self.required("host", "a string")?;
-        let name: String = self.optional("name", "a string")?.unwrap_or_default();
-        let org_type: i64 = self.optional("org_type", "an integer")?.unwrap_or(0);
-        let date_created: f64 = self.required("date_created", "a float")?;
-        let deactivated = self.required("deactivated", "a boolean")?;
-        let is_system_bot_realm =
-            self.optional("is_system_bot_realm", "a boolean")?.unwrap_or(false);
-        let methods = self.members.get("authentication_methods").map_or("{}", RawValue::get);
-        if !methods.starts_with('{') {
-            return Err(self.is_not("authentication_methods", "a dict"));
-        }
-        let uuid: String = self.required("uuid", "a string")?;
-        self.required::<IgnoredAny>("uuid_owner_secret", "a string")?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a date beyond 64 bits becomes the last one"
-        )]
-        let date_created = Timestamp::from_unix_millis((date_created * 1000.0) as i64);
-        Ok(RealmDescription {
-            uuid: uuid_text::parse(&uuid).ok_or_else(|| ApiError::invalid("Invalid UUID"))?,
-            realm_id,
-            host: storable(&host, usize::MAX),
-            name: storable(&name, usize::MAX),
-            org_type: i32::try_from(org_type).unwrap_or(0),
-            authentication_methods: methods.to_owned(),
-            is_system_bot_realm,
-            deactivated,
-            date_created,
-        })
-    }
+fn text(row: &Row<'_>, name: &str) -> Result<String, ApiError> {
+    let text = row.text(name)?.ok_or_else(|| row.is_not(name, "a string"))?;
+    Ok(storable(&text, usize::MAX))
+}
 
-    fn required<T: DeserializeOwned>(&self, name: &str, what: &str) -> Result<T, ApiError> {
-        let index = self.index;
-        self.optional(name, what)?.ok_or_else(|| {
-            let text = format!("realms[{index}][\"{name}\"] field is missing: Field required");
-            ApiError::Invalid(text.into())
-        })
-    }
-
-    fn optional<T: DeserializeOwned>(&self, name: &str, what: &str) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.members.get(name) else { return Ok(None) };
-        serde_json::from_str(value.get()).map(Some).map_err(|_| self.is_not(name, what))
-    }
-
-    fn is_not(&self, name: &str, what: &str) -> ApiError {
-        ApiError::Invalid(format!("realms[{}][\"{name}\"] is not {what}", self.index).into())
-    }
+/// A member that has a value even when it is not there.
+fn optional<T: DeserializeOwned + Default>(
+    row: &Row<'_>,
+    name: &str,
+    what: &str,
+) -> Result<T, ApiError> {
+    row.get(name).map_or_else(|| Ok(T::default()), |value| row.typed(name, value, what))
 }
