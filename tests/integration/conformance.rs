@@ -21,7 +21,8 @@ mod summary;
 
 /// The groups whose answers are compared; the requests of the others are sent, because they leave
 /// behind what these meet.
-const COMPARED_GROUPS: [&str; 14] = [
+const COMPARED_GROUPS: [&str; 15] = [
+    "analytics",
     "route",
     "auth",
     "method",
