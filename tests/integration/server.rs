@@ -1,5 +1,6 @@
 //! `server/…`: registrations.
 
+mod analytics;
 mod register;
 mod transfer;
 mod verify_challenge;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{ChatServer, World};
 
+mod analytics;
 mod authentication;
 mod gate;
 mod payloads;

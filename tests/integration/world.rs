@@ -20,6 +20,9 @@ pub(crate) use dns::{FakeDns, SECOND_LOOPBACK};
 pub(crate) use people::{IAGO, Phone, User, message, to};
 pub(crate) use pushes::{Kind, LogPosition, Push};
 pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
+pub(crate) use upload::{
+    audit_row, installation_count, noted, realm, realm_count, roles, stored_realm,
+};
 pub(crate) use waiting::until;
 
 mod account;
@@ -34,6 +37,7 @@ mod pushes;
 mod rows;
 mod tls;
 mod transfers;
+mod upload;
 mod waiting;
 
 /// The app ids the fake Apple key may send to.
