@@ -7,6 +7,8 @@ use std::sync::Arc;
 use entities::{
     audit_log, devices, installation_counts, push_counts, realm_audit_log, realm_counts,
     realm_user_counts, remote_realms, remote_servers,
+    audit_log, devices, e2ee_devices, push_counts, registration_key_uses, registration_keys,
+    remote_realms, remote_servers,
 };
 use migrations::{Migrator, MigratorTrait as _};
 use push_bouncer::{
@@ -95,6 +97,9 @@ async fn the_schema_has_every_column_the_entities_name() {
     assert!(installation_counts::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(realm_audit_log::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(realm_user_counts::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(e2ee_devices::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(registration_keys::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(registration_key_uses::Entity::find().one(&connection).await.unwrap().is_none());
     connection.close().await.unwrap();
     empty.database.remove().await;
 }

@@ -6,10 +6,13 @@
 pub mod audit_log;
 pub mod devices;
 pub mod installation_counts;
+pub mod e2ee_devices;
 pub mod push_counts;
 pub mod realm_audit_log;
 pub mod realm_counts;
 pub mod realm_user_counts;
 pub mod redacted;
+pub mod registration_key_uses;
+pub mod registration_keys;
 pub mod remote_realms;
 pub mod remote_servers;

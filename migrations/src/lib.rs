@@ -14,6 +14,8 @@ mod m0008_installation_counts;
 mod m0009_realm_audit_log;
 mod m0010_realm_user_counts;
 mod m0011_realms_of_servers;
+mod m0012_e2ee_devices;
+mod m0013_registration_keys;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -33,6 +35,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_realm_audit_log::Migration),
             Box::new(m0010_realm_user_counts::Migration),
             Box::new(m0011_realms_of_servers::Migration),
+            Box::new(m0012_e2ee_devices::Migration),
+            Box::new(m0013_registration_keys::Migration),
         ]
     }
 }
