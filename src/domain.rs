@@ -3,7 +3,9 @@
 pub mod address;
 pub mod device;
 pub mod disposable_domains;
+pub mod e2ee_device;
 pub mod email;
+pub mod encrypted_push;
 pub mod host_pattern;
 pub mod hostname;
 pub mod json_object;

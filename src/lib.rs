@@ -40,6 +40,7 @@ pub mod names;
 pub mod outbound;
 pub mod pages;
 pub mod providers;
+pub mod push_registration;
 pub mod random;
 pub mod rate_limit;
 pub mod registration;

@@ -9,9 +9,11 @@ mod audit_log;
 mod cache;
 mod desk;
 mod devices;
+mod e2ee_devices;
 mod open;
 mod pending;
 mod plans;
+mod registration_keys;
 mod remote_realms;
 mod remote_servers;
 mod standing;
@@ -35,6 +37,8 @@ pub use audit_log::AuditEvent;
 pub use desk::{Desk, Turn};
 pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
+pub use registration_keys::{PUBLIC_KEY_BYTES, StoredKey, USES_PERIOD};
+pub use remote_realms::SynchronisationError;
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 pub use standing::{Deactivation, Decision};
 pub use uploads::{LastRows, SynchronisationError, Upload};
@@ -55,6 +59,9 @@ const ROWS_PER_STATEMENT: usize = 1000;
 const SERVERS_BYTES: u64 = 8 * 1024 * 1024;
 const REALMS_BYTES: u64 = 8 * 1024 * 1024;
 const DEVICES_BYTES: u64 = 64 * 1024 * 1024;
+
+/// There is one list of registration keys.
+const KEY_LISTS: u64 = 1;
 
 /// What an entry needs besides its value: key, links, counters.
 const ENTRY_BYTES: u32 = 200;
@@ -86,6 +93,7 @@ struct Inner {
     /// Realms that nobody registered are remembered too: old servers never register theirs.
     realms: Kept<Uuid, Option<Arc<RemoteRealm>>>,
     devices: Kept<devices::Owner, Arc<[Device]>>,
+    registration_keys: Kept<(), Arc<[StoredKey]>>,
     pending: pending::Pending,
 }
 
@@ -105,6 +113,7 @@ impl Registry {
                 devices: Kept::new(DEVICES_BYTES, devices_life, |_, devices| {
                     ENTRY_BYTES + devices::weight(devices)
                 }),
+                registration_keys: Kept::new(KEY_LISTS, CACHE_LIFE, |(), _| 1),
                 pending: pending::Pending::default(),
             }),
         }

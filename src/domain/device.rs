@@ -192,6 +192,25 @@ pub struct Device {
     pub registered_at: Timestamp,
 }
 
+impl Device {
+    /// Where a push to it goes.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target { provider: self.provider, token: self.token.clone(), app_id: self.app_id.clone() }
+    }
+}
+
+/// Where a push goes: all that a push service has to know of a device.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The push service.
+    pub provider: Provider,
+    /// What it calls the device.
+    pub token: DeviceToken,
+    /// The app; known for every Apple device that can be sent to.
+    pub app_id: Option<AppId>,
+}
+
 /// A device as a server registers it.
 #[derive(Clone, Debug)]
 pub struct NewDevice {

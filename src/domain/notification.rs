@@ -23,4 +23,6 @@ pub enum Origin {
     Notify,
     /// `push/test_notification`.
     Test,
+    /// `push/e2ee/notify`.
+    E2ee,
 }

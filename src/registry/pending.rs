@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use entities::{push_counts, remote_realms, remote_servers};
+use entities::{push_counts, registration_key_uses, remote_realms, remote_servers};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _,
@@ -49,6 +49,7 @@ struct Collected {
     counts: HashMap<(i64, i64, i64), PushCount>,
     server_requests: HashMap<i64, i64>,
     realm_requests: HashMap<i64, i64>,
+    key_uses: HashMap<(i64, i64), i64>,
 }
 
 impl Pending {
@@ -85,6 +86,14 @@ impl Registry {
         });
     }
 
+    /// Adds a registration to today's uses of the key it was sealed for.
+    pub fn count_key_use(&self, key_id: i64) {
+        let end_time = end_of_day(self.inner.clock.now());
+        self.inner.pending.with(|collected| {
+            *collected.key_uses.entry((key_id, end_time)).or_default() += 1;
+        });
+    }
+
     /// Writes what was collected, every two seconds, until `stop`; a flush is never cut off.
     pub async fn keep_flushing(&self, stop: &CancellationToken) {
         let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
@@ -107,10 +116,7 @@ impl Registry {
     /// When the database fails.
     pub async fn flush(&self) -> Result<(), RegistryError> {
         let collected = self.inner.pending.with(std::mem::take);
-        if collected.counts.is_empty()
-            && collected.server_requests.is_empty()
-            && collected.realm_requests.is_empty()
-        {
+        if collected.is_empty() {
             return Ok(());
         }
         let written = self.write(&collected).await;
@@ -163,11 +169,39 @@ impl Registry {
                 .exec(&transaction)
                 .await?;
         }
+        for ((key_id, end_time), uses) in sorted(&collected.key_uses) {
+            let column = registration_key_uses::Column::Uses;
+            let sum = Expr::col((registration_key_uses::Entity, column))
+                .add(Expr::col(("excluded", column)));
+            registration_key_uses::Entity::insert(registration_key_uses::ActiveModel {
+                key_id: Set(key_id),
+                end_time: Set(end_time),
+                uses: Set(uses),
+            })
+            .on_conflict(
+                OnConflict::columns([
+                    registration_key_uses::Column::KeyId,
+                    registration_key_uses::Column::EndTime,
+                ])
+                .value(column, sum)
+                .to_owned(),
+            )
+            .exec_without_returning(&transaction)
+            .await?;
+        }
         transaction.commit().await
     }
 }
 
 impl Collected {
+    fn is_empty(&self) -> bool {
+        let Self { counts, server_requests, realm_requests, key_uses } = self;
+        counts.is_empty()
+            && server_requests.is_empty()
+            && realm_requests.is_empty()
+            && key_uses.is_empty()
+    }
+
     /// Puts back what could not be written, under what has come since.
     fn take_back(&mut self, older: Self) {
         for (key, count) in older.counts {
@@ -180,6 +214,9 @@ impl Collected {
         }
         for (id, at) in older.realm_requests {
             self.realm_requests.entry(id).or_insert(at);
+        }
+        for (key, uses) in older.key_uses {
+            *self.key_uses.entry(key).or_default() += uses;
         }
     }
 }

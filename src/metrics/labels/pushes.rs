@@ -26,6 +26,8 @@ label_values! {
         V1 = "v1",
         /// `push/test_notification`.
         Test = "test",
+        /// `push/e2ee/notify`.
+        E2ee = "e2ee",
     }
 }
 
@@ -42,6 +44,7 @@ impl From<Origin> for ApiLabelValue {
         match origin {
             Origin::Notify => Self::V1,
             Origin::Test => Self::Test,
+            Origin::E2ee => Self::E2ee,
         }
     }
 }

@@ -55,6 +55,10 @@ label_values! {
         TooLarge = "too_large",
         /// The realm belongs to another server.
         RealmMismatch = "realm_mismatch",
+        /// Nobody registered the realm, and the endpoint needs one.
+        UnknownRealm = "unknown_realm",
+        /// A phone sealed its registration for a key that is none of ours: its app is another build.
+        UnknownPublicKey = "unknown_public_key",
         /// As many requests as allowed were under way.
         Overloaded = "overloaded",
     }
