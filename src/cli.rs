@@ -2,6 +2,8 @@
 
 mod database;
 mod error;
+mod key;
+mod moment;
 mod output;
 mod plan;
 mod realm;
@@ -35,6 +37,9 @@ enum Command {
     /// Decide about organizations on registered servers
     #[command(subcommand)]
     Realm(realm::Command),
+    /// Keys that are embedded in apps
+    #[command(subcommand)]
+    Key(key::Command),
     /// Try everything at once, with made-up push services and a made-up chat server
     Sandbox(sandbox::Arguments),
 }
@@ -45,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => (serve::run(&arguments), Output::default()),
         Command::Server(command) => (server::run(&command), command.output()),
         Command::Realm(command) => (realm::run(&command), command.output()),
+        Command::Key(command) => (key::run(&command), command.output()),
         Command::Sandbox(arguments) => (sandbox::run(&arguments), Output::default()),
     };
     result.unwrap_or_else(|error| {

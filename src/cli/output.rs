@@ -36,6 +36,14 @@ impl Output {
             .map_err(|error| CommandError::new(exit::UNAVAILABLE, error))
     }
 
+    /// Says something to the person at the terminal, beside what came of a command; a program gets none of it.
+    pub(super) fn talk(self, text: &str) {
+        if !self.json {
+            // Nobody reads it when it cannot be written.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Says what a command failed of: a person reads it on standard error, a program on standard output.
     pub(super) fn complain(self, error: &CommandError) {
         let CommandError { source, help, .. } = error;
