@@ -1,6 +1,7 @@
-//! One notification to all devices of one user.
+//! One notification to all devices of one user: in the clear, or encrypted for each.
 
 mod deleted_devices;
+mod e2ee;
 mod fan_out;
 mod unregistered;
 
@@ -9,7 +10,8 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::task::TaskTracker;
 
 pub use deleted_devices::{DeletedDevices, ListedDevices};
-use fan_out::FanOut;
+pub use e2ee::E2eeSummary;
+use fan_out::{FanOut, Fate, Push, Row};
 
 use crate::{
     clock::Clock,
@@ -78,6 +80,9 @@ pub enum DispatchError {
     /// The user has no such device.
     #[error("no such device")]
     UnknownDevice,
+    /// What names a device is no token id.
+    #[error("no token id")]
+    TokenId,
 }
 
 impl Dispatcher {
@@ -114,7 +119,8 @@ impl Dispatcher {
         let count = |provider| devices.iter().filter(|device| device.provider == provider).count();
         let (android_devices, apple_devices) = (count(Provider::Fcm), count(Provider::Apns));
         let received = i64::try_from(devices.len()).unwrap_or(i64::MAX);
-        self.count(&recipient, PushCount { received, forwarded: 0 });
+        let count = PushCount { received, forwarded: 0 };
+        self.count(&recipient.server, recipient.realm.as_deref(), count);
         let (fcm, apns) = self.messages(notification, android_devices, apple_devices)?;
         let held_token = |device: &Device| (device.provider, device.token.clone());
         let held: HashSet<_> = devices.iter().map(held_token).collect();
@@ -123,22 +129,23 @@ impl Dispatcher {
                 Provider::Fcm => fcm.clone(),
                 Provider::Apns => apns.clone(),
             };
-            message.map(|message| (device, message))
+            message.map(|message| Push { target: device.target(), message, row: Row::Device })
         };
         let unlinked: Vec<i64> = devices
             .iter()
             .filter(|device| device.remote_realm_id.is_none())
             .map(|device| device.id)
             .collect();
-        let pushes: Vec<(Device, Message)> = devices.into_iter().filter_map(message_for).collect();
-        let user = (Arc::clone(&recipient.server), recipient.user);
-        let fan_out = FanOut { recipient, pushes, unlinked, origin: Origin::Notify };
-        let any_removed = self.run(fan_out).await;
+        let pushes: Vec<Push> = devices.into_iter().filter_map(message_for).collect();
+        let Recipient { server, realm, user } = recipient;
+        let asking = Arc::clone(&server);
+        let fan_out = FanOut { server: asking, realm, pushes, unlinked, origin: Origin::Notify };
+        let any_removed = self.run(fan_out).await.contains(&Some(Fate::Gone));
         let deleted = match listed.missing_in(&held) {
             missing if missing.is_empty() && !any_removed => missing,
             // A device may have been registered or removed while we sent, and a client deletes its own
             // copy of every token named here: look again before naming any.
-            _ => match shared.registry.devices_of(&user.0, user.1).await {
+            _ => match shared.registry.devices_of(&server, user).await {
                 Ok(devices) => {
                     let held: HashSet<_> = devices.iter().map(held_token).collect();
                     listed.missing_in(&held)
@@ -176,8 +183,10 @@ impl Dispatcher {
                 Message::Fcm(Arc::new(FcmMessage::test(base_payload, now)?))
             }
         };
-        let pushes = vec![(device, message)];
-        self.run(FanOut { recipient, pushes, unlinked: Vec::new(), origin: Origin::Test }).await;
+        let pushes = vec![Push { target: device.target(), message, row: Row::Device }];
+        let Recipient { server, realm, .. } = recipient;
+        self.run(FanOut { server, realm, pushes, unlinked: Vec::new(), origin: Origin::Test })
+            .await;
         Ok(())
     }
 
@@ -251,20 +260,21 @@ impl Dispatcher {
         ))
     }
 
-    fn count(&self, recipient: &Recipient, count: PushCount) {
-        let realm = recipient.realm.as_ref().map(|realm| realm.id);
-        self.shared.registry.count_pushes(recipient.server.id, realm, count);
+    fn count(&self, server: &RemoteServer, realm: Option<&RemoteRealm>, count: PushCount) {
+        self.shared.registry.count_pushes(server.id, realm.map(|realm| realm.id), count);
     }
 
-    /// Sends until the time for an answer is over, then on behind it; whether any device was removed.
-    async fn run(&self, fan_out: FanOut) -> bool {
+    /// Sends until the time for an answer is over, then on behind it; what became of each push by then,
+    /// in their order. `None` is what is not decided yet: it is told with the next notify.
+    async fn run(&self, fan_out: FanOut) -> Vec<Option<Fate>> {
         let dispatcher = self.clone();
+        let fates = fan_out.fates();
+        let written = Arc::clone(&fates);
         // A task of its own: the caller may hang up, the notification is sent all the same.
-        let sending = self.shared.tasks.spawn(async move { fan_out.send(&dispatcher).await });
-        match tokio::time::timeout(self.shared.answer_within, sending).await {
-            Ok(Ok(any_removed)) => any_removed,
-            // The task failed, or is not done: the tokens it removes are told with the next notify.
-            Ok(Err(_)) | Err(_) => false,
-        }
+        let sending =
+            self.shared.tasks.spawn(async move { fan_out.send(&dispatcher, written).await });
+        // Late, or failed: what is decided is known all the same.
+        let _ = tokio::time::timeout(self.shared.answer_within, sending).await;
+        fates.iter().map(|fate| fate.get().copied()).collect()
     }
 }

@@ -19,4 +19,4 @@ pub use error::ApiError;
 pub use open::{OpenEndpoint, OpenRequest, open};
 pub use page::{Page, page};
 pub use parameters::Parameters;
-pub use realm::find_realm;
+pub use realm::{find_realm, require_realm};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
-    domain::device::{Device, Provider},
+    domain::device::{Provider, Target},
     metrics::{Metrics, ProviderLabels, PushErrorLabels, PushLabels},
     outbound::{OriginError, Trust, TrustError},
     random::Random,
@@ -117,17 +117,17 @@ impl Providers {
     }
 
     /// Sends one notification to one device, and counts what became of it.
-    pub async fn send(&self, device: &Device, message: &Message) -> Sent {
+    pub async fn send(&self, target: &Target, message: &Message) -> Sent {
         let began = Instant::now();
         let at = self.clock.now();
         let (app, outcome) = match message {
-            Message::Apns(message) => self.apns.send(device, message).await,
+            Message::Apns(message) => self.apns.send(target, message).await,
             Message::Fcm(message) => match &self.fcm {
-                Some(fcm) => (Some(fcm.name()), fcm.send(device, message).await),
+                Some(fcm) => (Some(fcm.name()), fcm.send(target, message).await),
                 None => (None, Outcome::Failed(Failure::NotConfigured)),
             },
         };
-        let provider = device.provider;
+        let provider = target.provider;
         self.metrics
             .push_duration
             .get_or_create(&ProviderLabels { provider })

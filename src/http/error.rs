@@ -48,6 +48,12 @@ pub enum ApiError {
     MalformedPayload,
     /// The realm belongs to another server.
     RealmMismatch,
+    /// Nobody registered the realm.
+    UnknownRealm,
+    /// A device's registration was sealed for a key that is not ours.
+    UnknownPublicKey,
+    /// A device's registration was made too long ago.
+    RequestExpired,
     /// A server before 8.0 may not push.
     PlanDisallowsOldServer,
     /// The server or realm may not push, for this reason.
@@ -109,9 +115,12 @@ impl ApiError {
             | Self::Invalid(_)
             | Self::MalformedJson
             | Self::MalformedPayload
+            | Self::RequestExpired
             | Self::BodyTimeout
             | Self::BodyIncomplete
             | Self::Malformed => RejectedReason::InvalidPayload,
+            Self::UnknownRealm => RejectedReason::UnknownRealm,
+            Self::UnknownPublicKey => RejectedReason::UnknownPublicKey,
             Self::PayloadTooLarge | Self::UriTooLong => RejectedReason::TooLarge,
             Self::RealmMismatch => RejectedReason::RealmMismatch,
             Self::Overloaded => RejectedReason::Overloaded,

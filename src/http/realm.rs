@@ -31,3 +31,16 @@ pub async fn find_realm(
     app.registry.touch_realm(realm.id);
     Ok(Some(realm))
 }
+
+/// The realm with this UUID, without which the request makes no sense; it is noted that it was named.
+///
+/// # Errors
+///
+/// When nobody registered it, it belongs to another server, or the database fails.
+pub async fn require_realm(
+    app: &App,
+    server: &RemoteServer,
+    uuid: Uuid,
+) -> Result<Arc<RemoteRealm>, ApiError> {
+    find_realm(app, server, Some(uuid)).await?.ok_or(ApiError::UnknownRealm)
+}

@@ -23,7 +23,7 @@ use super::{Failure, Outcome, ProvidersError, RejectionReason};
 use crate::{
     clock::Clock,
     config::ApnsAppConfig,
-    domain::device::{AppId, Device},
+    domain::device::{AppId, Target},
     metrics::Metrics,
     random::Random,
 };
@@ -79,10 +79,10 @@ impl Apns {
     /// Sends to one device; the app's name comes with the outcome.
     pub(super) async fn send(
         &self,
-        device: &Device,
+        target: &Target,
         message: &ApnsMessage,
     ) -> (Option<&str>, Outcome) {
-        let found = device
+        let found = target
             .app_id
             .as_ref()
             .and_then(|topic| self.by_topic.get(topic).map(|&index| (topic, &self.apps[index])));
@@ -94,7 +94,7 @@ impl Apns {
             let reason = RejectionReason::Apns(ApnsReason::PayloadTooLarge);
             return (Some(app.name()), Outcome::Rejected(reason));
         }
-        let outcome = app.send(&device.token, topic, message, self.random.uuid()).await;
+        let outcome = app.send(&target.token, topic, message, self.random.uuid()).await;
         (Some(app.name()), outcome)
     }
 }

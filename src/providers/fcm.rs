@@ -22,7 +22,7 @@ use super::{Failure, Outcome, ProvidersError, RejectionReason, trust};
 use crate::{
     clock::Clock,
     config::FcmAppConfig,
-    domain::device::{Device, Provider},
+    domain::device::{Provider, Target},
     metrics::Metrics,
     outbound::{Body, Origin, Pool, PoolSettings, Reply},
 };
@@ -81,12 +81,12 @@ impl Fcm {
 
     /// Sends to one device. An access token that Google does not take is renewed, and the push
     /// repeated, once.
-    pub(super) async fn send(&self, device: &Device, message: &FcmMessage) -> Outcome {
+    pub(super) async fn send(&self, target: &Target, message: &FcmMessage) -> Outcome {
         if message.is_too_large() {
             return Outcome::Rejected(RejectionReason::Fcm(FcmReason::InvalidArgument));
         }
         let deadline = Instant::now() + self.attempt_timeout;
-        let body = message.body(&device.token);
+        let body = message.body(&target.token);
         let authorization = match self.tokens.current(deadline).await {
             Ok(authorization) => authorization,
             Err(error) => return Outcome::Failed(Failure::AccessToken(error.to_string())),

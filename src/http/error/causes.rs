@@ -5,6 +5,8 @@ use crate::{
     analytics::UploadError, dispatch::DispatchError, domain::device::DeviceTokenError,
     providers::FcmMessageError, registration::RegistrationError, registry::RegistryError,
     transfer::TransferError,
+    providers::FcmMessageError, push_registration::PushRegistrationError,
+    registration::RegistrationError, registry::RegistryError,
 };
 
 impl From<RegistryError> for ApiError {
@@ -48,6 +50,7 @@ impl From<DispatchError> for ApiError {
         match error {
             DispatchError::Registry(error) => error.into(),
             DispatchError::UnknownDevice => Self::UnknownDevice,
+            DispatchError::TokenId => Self::invalid("`token_id` is not Base64 encoded"),
             DispatchError::NothingToSend => {
                 Self::invalid("request[\"apns_payload\"][\"custom\"] is not a dict")
             }
@@ -58,6 +61,22 @@ impl From<DispatchError> for ApiError {
                 Self::Invalid(format!("Invalid GCM options to bouncer: {json}").into())
             }
             DispatchError::Message(FcmMessageError::Value(_)) => Self::MalformedJson,
+        }
+    }
+}
+
+impl From<PushRegistrationError> for ApiError {
+    fn from(error: PushRegistrationError) -> Self {
+        match error {
+            PushRegistrationError::UnknownKey => Self::UnknownPublicKey,
+            PushRegistrationError::Invalid => Self::invalid("Invalid encrypted_push_registration"),
+            PushRegistrationError::Expired => Self::RequestExpired,
+            // A 4xx would be stored with the phone for good.
+            PushRegistrationError::Key(error) => {
+                tracing::error!(event = "registration_key.sealed", %error, "a phone could not be registered");
+                Self::Unavailable
+            }
+            PushRegistrationError::Registry(error) => error.into(),
         }
     }
 }

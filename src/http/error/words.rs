@@ -54,6 +54,19 @@ impl ApiError {
                 Some("REMOTE_REALM_SERVER_MISMATCH_ERROR"),
                 "Your organization is registered to a different Zulip server. Please contact Zulip support for assistance in resolving this issue.".into(),
             ),
+            Self::UnknownRealm => (
+                S::FORBIDDEN,
+                Some("MISSING_REMOTE_REALM"),
+                "Organization not registered".into(),
+            ),
+            Self::UnknownPublicKey => (
+                S::BAD_REQUEST,
+                Some("INVALID_BOUNCER_PUBLIC_KEY"),
+                "Invalid bouncer_public_key".into(),
+            ),
+            Self::RequestExpired => {
+                (S::BAD_REQUEST, Some("REQUEST_EXPIRED"), "Request expired".into())
+            }
             Self::PlanDisallowsOldServer => (
                 S::BAD_REQUEST,
                 Some("INVALID_ZULIP_SERVER"),

@@ -127,7 +127,9 @@ fn set_headers(
     if let Some(priority) = message.priority() {
         headers.insert("apns-priority", HeaderValue::from_static(priority));
     }
-    headers.insert("apns-expiration", message.expiration(now).into());
+    if let Some(expiration) = message.expiration(now) {
+        headers.insert("apns-expiration", expiration.into());
+    }
     let mut buffer = Uuid::encode_buffer();
     let apns_id = HeaderValue::from_str(apns_id.hyphenated().encode_lower(&mut buffer));
     headers.insert("apns-id", apns_id.expect("a UUID is ASCII"));

@@ -1,5 +1,7 @@
 //! The body and the headers of one notification to Apple's phones.
 
+mod e2ee;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::{
     clock::Timestamp,
     domain::{
+        encrypted_push::{ApnsPriority, PushType},
         json_object::{JsonObject, write_compact, write_text},
         removal,
     },
@@ -16,13 +19,20 @@ use crate::{
 /// Apple takes no more for an ordinary push: "the maximum payload size is 4 KB (4096 bytes)".
 pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
+/// "For Voice over Internet Protocol (VoIP) notifications, the maximum payload size is 5 KB (5120 bytes)".
+const MAX_VOIP_PAYLOAD_BYTES: usize = 5120;
+
 /// How long Apple keeps a notification for a phone that is off, as the reference asks for.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A notification as Apple gets it; all devices share it. It has no `Debug`: it holds the message.
 pub struct ApnsMessage {
     body: Bytes,
-    is_background: bool,
+    push_type: PushType,
+    /// Apple's own default, 10, where there is none.
+    priority: Option<ApnsPriority>,
+    /// How long Apple shall keep it; Apple decides where it is not said.
+    kept_for: Option<Duration>,
 }
 
 impl ApnsMessage {
@@ -67,7 +77,7 @@ impl ApnsMessage {
             body.push(b'}');
         });
         body.push(b'}');
-        Some(Self { body: body.into(), is_background })
+        Some(Self::in_clear(body, is_background))
     }
 
     /// A test notification; the text is ours, so that it may be made clearer without a new server.
@@ -88,7 +98,7 @@ impl ApnsMessage {
         );
         write_text(&mut body, &alert);
         body.extend_from_slice(b"},\"sound\":\"default\"}}");
-        Self { body: body.into(), is_background: false }
+        Self::in_clear(body, false)
     }
 
     /// The form of servers 1.6: a text and message ids at the top.
@@ -102,7 +112,16 @@ impl ApnsMessage {
             body.push(b',');
         }
         body.extend_from_slice(b"\"badge\":0}}");
-        Self { body: body.into(), is_background: false }
+        Self::in_clear(body, false)
+    }
+
+    /// "Always use priority 5" for background pushes.
+    fn in_clear(body: Vec<u8>, is_background: bool) -> Self {
+        let (push_type, priority) = match is_background {
+            true => (PushType::Background, Some(ApnsPriority::Considerate)),
+            false => (PushType::Alert, None),
+        };
+        Self { body: body.into(), push_type, priority, kept_for: Some(KEPT_FOR) }
     }
 
     /// What is sent.
@@ -114,22 +133,26 @@ impl ApnsMessage {
     /// Whether Apple would refuse it for its size.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        self.body.len() > MAX_PAYLOAD_BYTES
+        let most = match self.push_type {
+            PushType::Voip => MAX_VOIP_PAYLOAD_BYTES,
+            _ => MAX_PAYLOAD_BYTES,
+        };
+        self.body.len() > most
     }
 
     /// Apple's word for what kind of push it is: `background` shows nothing and makes no sound.
     pub(super) fn push_type(&self) -> &'static str {
-        if self.is_background { "background" } else { "alert" }
+        self.push_type.as_str()
     }
 
-    /// "Always use priority 5" for background pushes; otherwise Apple's own default, 10.
+    /// Apple's number for how soon it shall arrive.
     pub(super) fn priority(&self) -> Option<&'static str> {
-        self.is_background.then_some("5")
+        self.priority.map(ApnsPriority::as_str)
     }
 
     /// When Apple shall stop trying, in Unix seconds.
-    pub(super) fn expiration(&self, now: Timestamp) -> i64 {
-        (now + KEPT_FOR).unix_seconds()
+    pub(super) fn expiration(&self, now: Timestamp) -> Option<i64> {
+        self.kept_for.map(|kept_for| (now + kept_for).unix_seconds())
     }
 }
 

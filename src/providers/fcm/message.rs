@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     domain::{
         device::DeviceToken,
+        encrypted_push::FcmPriority,
         json_object::{self, JsonObject, write_text},
         python_text::{PythonTextError, python_repr, python_str},
         removal,
@@ -85,6 +86,15 @@ impl FcmMessage {
         data.add("event", "test");
         data.add("time", &time.to_string());
         Ok(data.finish())
+    }
+
+    /// An encrypted message: its ciphertext, and the name and number of what it was encrypted with.
+    #[must_use]
+    pub fn e2ee(key: (&str, i64), encrypted_data: &str, priority: FcmPriority) -> Self {
+        let mut data = Data::with_priority(priority.as_str());
+        data.add(key.0, &key.1.to_string());
+        data.add("encrypted_data", encrypted_data);
+        data.finish()
     }
 
     /// Whether Google would refuse it for its size.
@@ -217,6 +227,22 @@ mod tests {
         assert_eq!(priority("message", json!({"priority": 5})).unwrap_err(), "priority 5");
         let both = json!({"invalid": true, "priority": "high"});
         assert_eq!(priority("message", both).unwrap_err(), "options {\"invalid\":true}");
+    }
+
+    #[test]
+    fn an_encrypted_message_has_texts_only() {
+        let key = ("push_key_id", i64::from(u32::MAX));
+        let message = FcmMessage::e2ee(key, "AAEC", FcmPriority::Normal);
+        let body = message.body(&DeviceToken::from_stored("t"));
+        let body: Value = serde_json::from_slice(&[body.own, body.shared].concat()).unwrap();
+        let expected = json!({"message": {
+            "token": "t",
+            "android": {"priority": "normal"},
+            "data": {"push_key_id": "4294967295", "encrypted_data": "AAEC"},
+        }});
+        assert_eq!(body, expected);
+        assert!(!FcmMessage::e2ee(key, &"A".repeat(4061), FcmPriority::High).is_too_large());
+        assert!(FcmMessage::e2ee(key, &"A".repeat(4062), FcmPriority::High).is_too_large());
     }
 
     #[test]
