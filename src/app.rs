@@ -17,6 +17,7 @@ use crate::{
     names::{Names, NamesError},
     outbound::TrustError,
     providers::{Providers, ProvidersError},
+    push_registration::{PushRegistrations, RegistrationKeys},
     random::Random,
     rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
     registration::Registrations,
@@ -66,6 +67,8 @@ pub struct App {
     pub transfers: Transfers,
     /// Links to pages.
     pub links: Links,
+    /// Opens the sealed registrations of devices.
+    pub push_registrations: PushRegistrations,
     /// Takes uploads.
     pub analytics: Analytics,
     /// The limit of authenticated servers.
@@ -125,6 +128,11 @@ impl App {
         let names = Names::new(&config.dns.servers)?;
         let registry =
             Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
+        let keys = RegistrationKeys::new(registry.clone(), &secret_key, Random::default());
+        if let Err(error) = keys.check().await {
+            // All else works without.
+            tracing::error!(event = "registration_key.sealed", %error, "phones cannot register sealed");
+        }
         let entitlement = EntitlementPolicy::new(&config.entitlement, clock.clone());
         let desk = Desk::default();
         let tools = TransferTools {
@@ -153,6 +161,7 @@ impl App {
                 desk,
             ),
             links: Links::new(&config.public_url, &secret_key, clock.clone(), Random::default()),
+            push_registrations: PushRegistrations::new(keys, clock.clone()),
             analytics: Analytics::new(registry.clone(), entitlement.clone()),
             server_limiter: ServerLimiter::new(
                 clock.clone(),

@@ -38,7 +38,6 @@ pub use desk::{Desk, Turn};
 pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
 pub use registration_keys::{PUBLIC_KEY_BYTES, StoredKey, USES_PERIOD};
-pub use remote_realms::SynchronisationError;
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 pub use standing::{Deactivation, Decision};
 pub use uploads::{LastRows, SynchronisationError, Upload};

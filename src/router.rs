@@ -62,8 +62,8 @@ pub fn public(app: Arc<App>) -> Router {
         "/api/v1/remotes/push/unregister/all" => authenticated push::unregister_all;
         "/api/v1/remotes/push/notify" => authenticated push::notify;
         "/api/v1/remotes/push/test_notification" => authenticated push::test_notification;
-        "/api/v1/remotes/push/e2ee/register" => authenticated not_offered;
-        "/api/v1/remotes/push/e2ee/notify" => authenticated not_offered;
+        "/api/v1/remotes/push/e2ee/register" => authenticated push::e2ee::register;
+        "/api/v1/remotes/push/e2ee/notify" => authenticated push::e2ee::notify;
         "/api/v1/remotes/server/register" => open server::register;
         "/api/v1/remotes/server/register/transfer" => open server::transfer;
         "/api/v1/remotes/server/register/verify_challenge" => open server::verify_challenge;

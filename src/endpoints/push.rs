@@ -1,7 +1,9 @@
 //! `/api/v1/remotes/push/…`: devices and notifications.
 
+pub mod e2ee;
 mod identity;
 pub mod notify;
+mod realm_status;
 pub mod register;
 pub mod test_notification;
 pub mod unregister;

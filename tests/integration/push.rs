@@ -1,5 +1,6 @@
 //! `push/…`: devices, and notifications to them.
 
+mod e2ee;
 mod notify;
 mod register;
 mod test_notification;

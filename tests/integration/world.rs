@@ -23,6 +23,7 @@ pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
 pub(crate) use upload::{
     audit_row, installation_count, noted, realm, realm_count, roles, stored_realm,
 };
+pub(crate) use sealing::AppBuild;
 pub(crate) use waiting::until;
 
 mod account;
@@ -35,6 +36,7 @@ mod operator;
 mod people;
 mod pushes;
 mod rows;
+mod sealing;
 mod tls;
 mod transfers;
 mod upload;

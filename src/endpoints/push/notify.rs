@@ -5,10 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::identity;
+use super::{identity, realm_status::RealmStatus};
 use crate::{
     app::App,
-    clock::Timestamp,
     dispatch::{ListedDevices, Recipient, Summary},
     domain::{notification::Notification, remote_server::RemoteServer, user::User},
     entitlement::Entitlement,
@@ -63,14 +62,6 @@ struct Deleted {
     apple_devices: Vec<String>,
 }
 
-/// May a realm push, and until when?
-#[derive(Serialize)]
-struct RealmStatus {
-    can_push: bool,
-    /// Unix seconds.
-    expected_end_timestamp: Option<i64>,
-}
-
 /// Sends the notification.
 pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Success, ApiError> {
     let AuthenticatedRequest { server, body, .. } = request;
@@ -87,10 +78,7 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
             ListedDevices { android: request.android_devices, apple: request.apple_devices },
         )
         .await?;
-    let realm = is_known_realm.then(|| RealmStatus {
-        can_push: entitlement.can_push,
-        expected_end_timestamp: entitlement.expected_end.map(Timestamp::unix_seconds),
-    });
+    let realm = is_known_realm.then(|| RealmStatus::from(&entitlement));
     Ok(Success::with(&NotifyResponse::new(summary, realm)))
 }
 
