@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::world::{AppBuild, ChatServer, Phone, World};
 
+mod gate;
 mod notify;
 mod register;
 
