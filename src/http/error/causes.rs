@@ -3,10 +3,8 @@
 use super::ApiError;
 use crate::{
     analytics::UploadError, dispatch::DispatchError, domain::device::DeviceTokenError,
-    providers::FcmMessageError, registration::RegistrationError, registry::RegistryError,
-    transfer::TransferError,
     providers::FcmMessageError, push_registration::PushRegistrationError,
-    registration::RegistrationError, registry::RegistryError,
+    registration::RegistrationError, registry::RegistryError, transfer::TransferError,
 };
 
 impl From<RegistryError> for ApiError {
