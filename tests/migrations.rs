@@ -5,10 +5,9 @@
 use std::sync::Arc;
 
 use entities::{
-    audit_log, devices, installation_counts, push_counts, realm_audit_log, realm_counts,
-    realm_user_counts, remote_realms, remote_servers,
-    audit_log, devices, e2ee_devices, push_counts, registration_key_uses, registration_keys,
-    remote_realms, remote_servers,
+    audit_log, devices, e2ee_devices, installation_counts, push_counts, realm_audit_log,
+    realm_counts, realm_user_counts, registration_key_uses, registration_keys, remote_realms,
+    remote_servers,
 };
 use migrations::{Migrator, MigratorTrait as _};
 use push_bouncer::{

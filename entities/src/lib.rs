@@ -5,8 +5,8 @@
 
 pub mod audit_log;
 pub mod devices;
-pub mod installation_counts;
 pub mod e2ee_devices;
+pub mod installation_counts;
 pub mod push_counts;
 pub mod realm_audit_log;
 pub mod realm_counts;

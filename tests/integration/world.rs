@@ -19,11 +19,11 @@ use database::TestDatabase;
 pub(crate) use dns::{FakeDns, SECOND_LOOPBACK};
 pub(crate) use people::{IAGO, Phone, User, message, to};
 pub(crate) use pushes::{Kind, LogPosition, Push};
+pub(crate) use sealing::AppBuild;
 pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
 pub(crate) use upload::{
     audit_row, installation_count, noted, realm, realm_count, roles, stored_realm,
 };
-pub(crate) use sealing::AppBuild;
 pub(crate) use waiting::until;
 
 mod account;
