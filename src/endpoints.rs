@@ -1,6 +1,5 @@
 //! One file per URL: decode, one call into the work, encode.
 
-pub mod not_offered;
 pub mod operator;
 pub mod push;
 pub mod server;

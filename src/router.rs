@@ -17,7 +17,7 @@ use tracing::field;
 
 use crate::{
     app::App,
-    endpoints::{not_offered, push, server},
+    endpoints::{push, server},
     http::{Answer, ApiError, Requester, authenticated, open, page},
     metrics::{RejectedLabels, RejectedReason, RequestDurationLabels, RequestLabels},
     pages::billing_login,
@@ -70,7 +70,7 @@ pub fn public(app: Arc<App>) -> Router {
         "/api/v1/remotes/server/deactivate" => authenticated server::deactivate;
         "/api/v1/remotes/server/analytics" => authenticated server::analytics;
         "/api/v1/remotes/server/analytics/status" => authenticated server::analytics_status;
-        "/api/v1/remotes/server/billing" => authenticated not_offered;
+        "/api/v1/remotes/server/billing" => authenticated server::billing;
     };
     let page_app = Arc::clone(&app);
     let table = table

@@ -26,7 +26,7 @@ fn links_between_documents_and_files_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
-    assert!(checked > 50, "the links are found: {checked}");
+    assert!(checked > 40, "the links are found: {checked}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod analytics;
 pub mod analytics_status;
+pub mod billing;
 pub mod deactivate;
 pub mod register;
 pub mod transfer;

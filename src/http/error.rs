@@ -70,8 +70,6 @@ pub enum ApiError {
     TransfersOff,
     /// The path is none of ours.
     NotFound,
-    /// The path is ours, and what it is for is not offered here.
-    NotOffered,
     /// The method is none of the path's.
     MethodNotAllowed(&'static [&'static str]),
     /// The body is longer than the endpoint takes.
@@ -133,7 +131,6 @@ impl ApiError {
             | Self::Registration(_)
             | Self::TransfersOff
             | Self::NotFound
-            | Self::NotOffered
             | Self::MethodNotAllowed(_)
             | Self::Timeout
             | Self::Unavailable

@@ -7,6 +7,7 @@ use crate::world::{ChatServer, World};
 
 mod analytics;
 mod authentication;
+mod billing;
 mod e2ee;
 mod gate;
 mod payloads;

@@ -2,8 +2,8 @@
 
 mod audit_rows;
 mod counts;
-mod realms;
-mod rows;
+pub(super) mod realms;
+pub(super) mod rows;
 
 use std::{collections::BTreeMap, sync::Arc};
 

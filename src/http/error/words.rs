@@ -92,9 +92,6 @@ impl ApiError {
                 "This push bouncer does not transfer registrations.".into(),
             ),
             Self::NotFound => (S::NOT_FOUND, Some("NOT_FOUND"), "Not Found".into()),
-            Self::NotOffered => {
-                (S::NOT_FOUND, Some("NOT_FOUND"), "This push bouncer does not offer this yet.".into())
-            }
             // The reference gives no code here.
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, None, "Method Not Allowed".into()),
             Self::PayloadTooLarge => {

@@ -18,9 +18,17 @@ use crate::{
 /// Zulip's numbers for kinds of organizations.
 const ORG_TYPES: [i64; 13] = [0, 10, 20, 30, 35, 40, 50, 60, 70, 80, 90, 100, 1000];
 
+/// What the reference calls a realm in an upload.
+const MODEL: &str = "RealmDataForAnalytics";
+
 /// The realms in a JSON list; unknown members of a realm are ignored, since newer servers have more.
 pub(super) fn decode(text: &str) -> Result<Vec<RealmDescription>, ApiError> {
-    rows::decode("realms", text, "RealmDataForAnalytics", |row| describe(row).map(Some))
+    rows::decode("realms", text, MODEL, |row| describe(row).map(Some))
+}
+
+/// The one realm that is the parameter `realm`.
+pub(in crate::endpoints::server) fn decode_one(text: &str) -> Result<RealmDescription, ApiError> {
+    describe(&Row::alone("realm", MODEL, text)?)
 }
 
 fn describe(row: &Row<'_>) -> Result<RealmDescription, ApiError> {

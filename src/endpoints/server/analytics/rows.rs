@@ -54,8 +54,8 @@ impl<'a, T, F: FnMut(&Row<'a>) -> Result<Option<T>, ApiError>> Visitor<'a> for &
     fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
         let mut index = 0;
         while let Some(row) = list.next_element::<&'a RawValue>()? {
-            let decoded =
-                Row::parse(self.name, index, self.model, row).and_then(|row| (self.decode)(&row));
+            let decoded = Row::parse(self.name, Some(index), self.model, row)
+                .and_then(|row| (self.decode)(&row));
             match decoded {
                 Ok(row) => self.kept.extend(row),
                 Err(refusal) => {
@@ -71,29 +71,42 @@ impl<'a, T, F: FnMut(&Row<'a>) -> Result<Option<T>, ApiError>> Visitor<'a> for &
 }
 
 /// One row; of a repeated member the last value counts.
-pub(super) struct Row<'a> {
+pub(in crate::endpoints::server) struct Row<'a> {
     members: JsonObject<'a>,
-    list: &'static str,
-    index: usize,
+    /// The parameter it is in.
+    name: &'static str,
+    /// Its place, where the parameter is a list.
+    index: Option<usize>,
 }
 
 impl<'a> Row<'a> {
+    /// The object that a parameter is, and not a list of them.
+    pub(in crate::endpoints::server) fn alone(
+        name: &'static str,
+        model: &str,
+        text: &'a str,
+    ) -> Result<Self, ApiError> {
+        let object = serde_json::from_str(text).map_err(|_| not_json(name))?;
+        Self::parse(name, None, model, object)
+    }
+
     fn parse(
-        list: &'static str,
-        index: usize,
+        name: &'static str,
+        index: Option<usize>,
         model: &str,
         row: &'a RawValue,
     ) -> Result<Self, ApiError> {
         let members = JsonObject::parse(row.get()).map_err(|error| match error {
-            JsonObjectError::NotJson => not_json(list),
+            JsonObjectError::NotJson => not_json(name),
             JsonObjectError::NotAnObject => ApiError::Invalid(
                 format!(
-                    "Invalid {list}[{index}]: Input should be a valid dictionary or instance of {model}"
+                    "Invalid {}: Input should be a valid dictionary or instance of {model}",
+                    place(name, index)
                 )
                 .into(),
             ),
         })?;
-        Ok(Self { members, list, index })
+        Ok(Self { members, name, index })
     }
 
     /// A member's value as JSON, if it is there.
@@ -122,7 +135,10 @@ impl<'a> Row<'a> {
     }
 
     /// A text as it is meant; `None` when it has no meaning, as half a surrogate pair.
-    pub(super) fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, ApiError> {
+    pub(in crate::endpoints::server) fn text(
+        &self,
+        name: &str,
+    ) -> Result<Option<Cow<'a, str>>, ApiError> {
         let value = self.required(name)?;
         if !value.get().starts_with('"') {
             return Err(self.is_not(name, "a string"));
@@ -140,7 +156,7 @@ impl<'a> Row<'a> {
         serde_json::from_str(value.get()).map_err(|_| self.is_not(name, what))
     }
 
-    pub(super) fn is_not(&self, name: &str, what: &str) -> ApiError {
+    pub(in crate::endpoints::server) fn is_not(&self, name: &str, what: &str) -> ApiError {
         ApiError::invalid(format!("{} is not {what}", self.path(name)))
     }
 
@@ -150,8 +166,12 @@ impl<'a> Row<'a> {
     }
 
     fn path(&self, name: &str) -> String {
-        format!("{}[{}][\"{name}\"]", self.list, self.index)
+        format!("{}[\"{name}\"]", place(self.name, self.index))
     }
+}
+
+fn place(name: &str, index: Option<usize>) -> String {
+    index.map_or_else(|| name.to_owned(), |index| format!("{name}[{index}]"))
 }
 
 /// The moment; `None` when no calendar has it.
