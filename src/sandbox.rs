@@ -28,6 +28,7 @@ pub mod authority;
 pub mod chat_host;
 pub mod counters;
 pub mod fcm;
+pub mod phone;
 pub mod remote_server;
 pub mod surroundings;
 
