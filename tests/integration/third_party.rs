@@ -1,4 +1,4 @@
-//! The sandbox against clients that nobody of this project wrote: `aioapns` and `firebase-admin`.
+//! The sandbox against programs that nobody of this project wrote: `aioapns`, `firebase-admin`, libsodium.
 
 use std::{
     env, fs,
@@ -8,12 +8,16 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crypto_box::SecretKey;
 use push_bouncer::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
+    random::Random,
     sandbox::{
         apns::{ApnsOptions, AppleKey, FakeApns},
         authority::Authority,
         fcm::{FakeFcm, FcmOptions, ServiceAccount},
+        phone::Phone,
     },
 };
 use serde_json::{Value, json};
@@ -125,6 +129,42 @@ async fn firebase_admin_understands_the_sandbox() {
     assert_eq!(counters.accepted, 4);
     assert!(counters.access_tokens >= 1);
     fcm.shutdown().await;
+}
+
+#[tokio::test]
+async fn libsodium_understands_the_phones_of_the_sandbox() {
+    let random = Random::default();
+    let private_key = SecretKey::from_bytes(random.bytes());
+    let public_key = STANDARD.encode(private_key.public_key().as_bytes());
+    let phone = Phone::apple("c0ffee", TOPIC, &random);
+    let at = Timestamp::from_unix_seconds(1_700_000_000);
+    let registration = phone.registration(&public_key, at, &random).unwrap();
+    let device = phone.push_device();
+    let message = json!({"type": "message", "content": "Grüße"});
+    let encrypted = device.push_key().encrypt(&message, &random);
+
+    let arguments = [
+        &public_key,
+        &STANDARD.encode(private_key.to_bytes()),
+        &registration.encrypted_push_registration,
+        &device.push_key().expose(),
+        &encrypted,
+    ];
+    let mut results = run("libsodium.py", &arguments.map(String::as_str)).await;
+
+    let sealed = results["sealed"].take();
+    let sealed = STANDARD.decode(sealed.as_str().unwrap()).unwrap();
+    let opened = private_key.unseal(&sealed).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&opened).unwrap(), results["opened"]);
+    let encrypted = results["encrypted"].take();
+    assert_eq!(device.push_key().decrypt(encrypted.as_str().unwrap()).unwrap(), message);
+    let registration = json!({
+        "token": "c0ffee", "token_kind": "apns", "ios_app_id": TOPIC, "timestamp": 1_700_000_000,
+    });
+    let expected = json!({
+        "opened": registration, "sealed": null, "decrypted": message, "encrypted": null,
+    });
+    assert_eq!(results, expected);
 }
 
 fn write(directory: &TempDir, name: &str, content: &str) -> String {
