@@ -107,11 +107,18 @@ fn the_sandbox_shows_a_person_what_arrived() {
     let output = run(&["sandbox", "--once"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));
-    for phone in ["iPhone", "Android phone"] {
-        for event in ["message", "remove", "test"] {
+    let in_clear = ["message", "remove", "test"].as_slice();
+    let encrypted = ["message", "remove"].as_slice();
+    for (phone, events) in [
+        ("iPhone", in_clear),
+        ("Android phone", in_clear),
+        ("new iPhone", encrypted),
+        ("new Android", encrypted),
+    ] {
+        for event in events {
             let shown = |line: &str| {
                 let mut words = line.trim().strip_prefix(phone).unwrap_or_default().split(' ');
-                words.find(|word| !word.is_empty()) == Some(event)
+                words.find(|word| !word.is_empty()) == Some(*event)
             };
             assert!(text.lines().any(shown), "{event} on the {phone} in:\n{text}");
         }
@@ -142,8 +149,28 @@ fn the_sandbox_tells_a_program_the_same_as_one_value() {
         ("iPhone", "message"),
         ("iPhone", "remove"),
         ("iPhone", "test"),
+        ("new Android", "message"),
+        ("new Android", "remove"),
+        ("new iPhone", "message"),
+        ("new iPhone", "remove"),
     ];
     assert_eq!(received, expected);
+}
+
+#[test]
+fn what_is_encrypted_in_the_sandbox_only_the_phone_reads() {
+    let output = run(&["sandbox", "--once", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
+    let steps = report["steps"].as_array().unwrap();
+    let received = steps.iter().flat_map(|step| step["received"].as_array().unwrap());
+    let encrypted: Vec<_> =
+        received.filter(|received| received["decrypted"]["type"] == "message").collect();
+    assert_eq!(encrypted.len(), 2, "{report:#}");
+    for received in encrypted {
+        let content = received["decrypted"]["content"].as_str().unwrap();
+        assert!(received["text"].as_str().unwrap().contains(content), "{received:#}");
+        assert!(!received["payload"].to_string().contains(content), "{received:#}");
+    }
 }
 
 #[test]

@@ -61,8 +61,9 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let server = Server::bind(Config::parse(surroundings.config())?, clock).await?;
     let address = server.public_address();
     let remote_server = RemoteServer::new(address, surroundings.authority(), "chat.example.org")?;
-    let steps = story::tell(&remote_server, &surroundings).await;
-    let report = Report::new(steps, &remote_server, &server, &surroundings);
+    let public_key = server.app().push_registrations.keys().create().await?;
+    let steps = story::tell(&remote_server, &surroundings, &public_key).await;
+    let report = Report::new(steps, public_key, &remote_server, &server, &surroundings);
     let mut output = std::io::stdout().lock();
     if arguments.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use super::report::Report;
 
 /// Writes what happened.
@@ -10,31 +12,47 @@ pub(super) fn write(output: &mut impl Write, report: &Report) -> io::Result<()> 
         output,
         "A bouncer, fake push services and a fake chat server; all of it goes when it ends."
     )?;
-    writeln!(output, "\n  bouncer  {}", report.bouncer_url)?;
+    writeln!(output, "\n  bouncer     {}", report.bouncer_url)?;
     if let Some(metrics) = &report.metrics_url {
-        writeln!(output, "  metrics  {metrics}")?;
+        writeln!(output, "  metrics     {metrics}")?;
     }
+    writeln!(output, "  public key  {}, for apps that encrypt", report.public_key)?;
     writeln!(output)?;
     for (number, step) in (1..).zip(&report.steps) {
         let mark = if step.ok { "ok" } else { "FAILED" };
         writeln!(
             output,
-            "{number}. {:<34} POST {:<24} {} in {} ms  {mark}",
+            "{number:>2}. {:<39} POST {:<22} {} in {} ms  {mark}",
             step.title, step.path, step.status, step.milliseconds
         )?;
         for received in &step.received {
             writeln!(
                 output,
-                "     {:<14} {:<8} {}",
+                "      {:<14} {:<8} {}",
                 received.phone, received.event, received.text
             )?;
+            if let Some(data) = received.payload["encrypted_data"].as_str() {
+                writeln!(
+                    output,
+                    "      {:<14} {:<8} push_key_id {} and {} unreadable characters",
+                    "",
+                    "sent as",
+                    plain(&received.payload["push_key_id"]),
+                    data.len()
+                )?;
+            }
         }
         if !step.ok {
-            writeln!(output, "     the bouncer answered: {}", step.answer)?;
+            writeln!(output, "      the bouncer answered: {}", step.answer)?;
         }
     }
     let verdict = if report.ok { "Everything arrived." } else { "Something went wrong." };
     writeln!(output, "\n{verdict}")
+}
+
+/// A number as Apple delivers it, or the text Google makes of it.
+fn plain(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 /// Writes how to go on with the bouncer that serves now.

@@ -23,6 +23,8 @@ pub(super) struct Report {
     pub(super) org_id: String,
     /// The same.
     pub(super) org_key: String,
+    /// The key an app is built with to encrypt for this bouncer, good only here.
+    pub(super) public_key: String,
     /// What happened, in order.
     pub(super) steps: Vec<Step>,
 }
@@ -57,11 +59,17 @@ pub(super) struct Received {
     pub(super) text: String,
     /// The payload as the phone got it.
     pub(super) payload: Value,
+    /// Whether the phone could read it.
+    pub(super) readable: bool,
+    /// What the phone found in it, if it was encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decrypted: Option<Value>,
 }
 
 impl Report {
     pub(super) fn new(
         steps: Vec<Step>,
+        public_key: String,
         remote_server: &RemoteServer,
         server: &Server,
         surroundings: &Surroundings,
@@ -75,6 +83,7 @@ impl Report {
             authority_file: surroundings.authority_file().display().to_string(),
             org_id: remote_server.org_id.clone(),
             org_key: remote_server.org_key.clone(),
+            public_key,
             steps,
         }
     }

@@ -1,59 +1,129 @@
-//! The demonstration: a server registers two phones of one user and sends a message, a removal and tests.
+//! The demonstration: a server registers phones of one user, in clear and encrypted, and sends to them.
 
-use serde_json::{Value, json};
+use std::io;
+
+use serde_json::Value;
 use tokio::time::Instant;
 
+use self::cast::{ANDROID, Cast, IPHONE, NEW_ANDROID, NEW_IPHONE};
 use super::report::{Received, Step};
-use crate::sandbox::{
-    remote_server::{RemoteServer, Reply},
-    surroundings::Surroundings,
+use crate::{
+    clock::Clock,
+    random::Random,
+    sandbox::{
+        phone::Phone,
+        remote_server::{RemoteServer, Reply},
+        surroundings::Surroundings,
+    },
 };
 
-/// Iago's phones: what Apple and Google call them.
-const IPHONE: &str = "1ff0a4c8d2b64e0f9a7c3e5d81b2f60412ab34cd56ef7890a1b2c3d4e5f60718";
-const ANDROID: &str = "fJ3xQ0kPTl2:APA91bExampleOfATokenThatGoogleGaveToAnAndroidPhone";
+mod bodies;
+mod cast;
 
-const USER_UUID: &str = "5f0c2d8e-6a43-4c58-9a4b-1f0f7b8c2d11";
-
-/// Tells the story; each step is one request.
-pub(super) async fn tell(server: &RemoteServer, surroundings: &Surroundings) -> Vec<Step> {
-    let mut stage = Stage { server, surroundings, apns_seen: 0, fcm_seen: 0, steps: Vec::new() };
-    let began = Instant::now();
-    let registered = server.register("admin@chat.example.org").await;
-    stage.note("The server registers", "server/register", began, registered, &[]);
-    stage.register_phone("Iago registers his iPhone", IPHONE, "1").await;
-    stage.register_phone("Iago registers his Android phone", ANDROID, "2").await;
-    let both = ["iPhone", "Android phone"];
-    stage.post("Cordelia writes to Iago", "push/notify", &message(), &both).await;
-    stage.post("Iago reads it on his laptop", "push/notify", &removal(), &both).await;
-    let test = "push/test_notification";
-    stage.post("Iago tests his iPhone", test, &test_of(IPHONE, 1), &both[..1]).await;
-    stage.post("Iago tests his Android phone", test, &test_of(ANDROID, 2), &both[1..]).await;
+/// Tells the story; each step is one request. The apps were built with this public key of the bouncer.
+pub(super) async fn tell(
+    server: &RemoteServer,
+    surroundings: &Surroundings,
+    public_key: &str,
+) -> Vec<Step> {
+    let random = Random::default();
+    let cast = Cast::new(&random);
+    let clock = surroundings.clock.clone();
+    let (apns_seen, fcm_seen, steps) = (0, 0, Vec::new());
+    let mut stage = Stage { server, surroundings, cast, clock, random, apns_seen, fcm_seen, steps };
+    stage.register_server().await;
+    stage.in_clear().await;
+    stage.encrypted(public_key).await;
     stage.steps
 }
 
 struct Stage<'a> {
     server: &'a RemoteServer,
     surroundings: &'a Surroundings,
+    cast: Cast,
+    clock: Clock,
+    random: Random,
     apns_seen: usize,
     fcm_seen: usize,
     steps: Vec<Step>,
 }
 
 impl Stage<'_> {
-    async fn register_phone(&mut self, title: &'static str, token: &str, kind: &str) {
-        let mut fields = vec![
-            ("user_id", "7"),
-            ("user_uuid", USER_UUID),
-            ("token", token),
-            ("token_kind", kind),
-        ];
-        if kind == "1" {
-            fields.push(("ios_app_id", "org.example.chat"));
-        }
+    async fn register_server(&mut self) {
         let began = Instant::now();
-        let reply = self.server.post_form("push/register", &fields).await;
-        self.note(title, "push/register", began, reply, &[]);
+        let registered = self.server.register("admin@chat.example.org").await;
+        self.note("The server registers", "server/register", began, registered, &[]);
+    }
+
+    /// With apps that do not encrypt.
+    async fn in_clear(&mut self) {
+        let [iphone, android] =
+            [bodies::registration_of(&IPHONE), bodies::registration_of(&ANDROID)];
+        let register = "push/register";
+        self.post_form("Iago registers his iPhone", register, &iphone).await;
+        self.post_form("Iago registers his Android phone", register, &android).await;
+        let both = [IPHONE.name, ANDROID.name];
+        let notify = "push/notify";
+        self.post("Cordelia writes to Iago", notify, &bodies::message(), &both).await;
+        self.post("Iago reads it on his laptop", notify, &bodies::removal(), &both).await;
+        let (test, iphone, android) =
+            ("push/test_notification", bodies::test_of(&IPHONE), bodies::test_of(&ANDROID));
+        self.post("Iago tests his iPhone", test, &iphone, &both[..1]).await;
+        self.post("Iago tests his Android phone", test, &android, &both[1..]).await;
+    }
+
+    /// The same with new apps, for which the bouncer has to know the organization.
+    async fn encrypted(&mut self, public_key: &str) {
+        let realms = bodies::upload(&self.server.hostname);
+        self.post_form("The server uploads its organizations", "server/analytics", &realms).await;
+        let iphone = self.registration(&self.cast.iphone, public_key);
+        self.register("Iago's new iPhone registers, encrypted", iphone).await;
+        let android = self.registration(&self.cast.android, public_key);
+        self.register("Iago's new Android registers, encrypted", android).await;
+        let both = [NEW_IPHONE.name, NEW_ANDROID.name];
+        let notify = "push/e2ee/notify";
+        let message = self.encrypt(&bodies::message_plaintext());
+        self.post("Cordelia writes to Iago, encrypted", notify, &message, &both).await;
+        let removal = self.encrypt(&bodies::removal_plaintext());
+        self.post("Iago reads it on his laptop, encrypted", notify, &removal, &both).await;
+    }
+
+    /// The form that registers a phone, as its chat server sends it.
+    fn registration(&self, phone: &Phone, public_key: &str) -> io::Result<Form> {
+        let registration = phone
+            .registration(public_key, self.clock.now(), &self.random)
+            .map_err(io::Error::other)?;
+        let mut form = vec![("realm_uuid", bodies::REALM_UUID.to_owned())];
+        form.extend(registration.fields().map(|(name, value)| (name, value.to_owned())));
+        Ok(form)
+    }
+
+    async fn register(&mut self, title: &'static str, form: io::Result<Form>) {
+        let path = "push/e2ee/register";
+        match form {
+            Ok(form) => self.post_form(title, path, &form).await,
+            Err(error) => self.note(title, path, Instant::now(), Err(error), &[]),
+        }
+    }
+
+    /// What the chat server sends to say this to both new phones.
+    fn encrypt(&self, plaintext: &Value) -> Value {
+        let requests = [&self.cast.iphone, &self.cast.android]
+            .map(|phone| phone.push_device().push_request(plaintext, &self.random));
+        bodies::push_requests(&requests)
+    }
+
+    async fn post_form(
+        &mut self,
+        title: &'static str,
+        path: &'static str,
+        fields: &[(&'static str, String)],
+    ) {
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let began = Instant::now();
+        let reply = self.server.post_form(path, &fields).await;
+        self.note(title, path, began, reply, &[]);
     }
 
     async fn post(
@@ -68,23 +138,25 @@ impl Stage<'_> {
         self.note(title, path, began, reply, phones);
     }
 
-    /// Notes a step; it went well when the bouncer said so and exactly these phones got something.
+    /// Notes a step; it went well when the bouncer said so and exactly these phones got something they
+    /// can read.
     fn note(
         &mut self,
         title: &'static str,
         path: &'static str,
         began: Instant,
-        reply: std::io::Result<Reply>,
+        reply: io::Result<Reply>,
         phones: &[&str],
     ) {
         let milliseconds = began.elapsed().as_millis();
         let received = self.received();
         let reached: Vec<&str> = received.iter().map(|received| received.phone).collect();
+        let readable = received.iter().all(|received| received.readable);
         let (status, answer) = match reply {
             Ok(reply) => (reply.status.as_u16(), reply.json),
             Err(error) => (0, error.to_string().into()),
         };
-        let ok = status == 200 && answer["result"] == "success" && reached == phones;
+        let ok = status == 200 && answer["result"] == "success" && reached == phones && readable;
         self.steps.push(Step { title, path, ok, status, milliseconds, answer, received });
     }
 
@@ -93,106 +165,14 @@ impl Stage<'_> {
         let apns = self.surroundings.apns.requests();
         let fcm = self.surroundings.fcm.requests();
         let payload = |body: &[u8]| serde_json::from_slice(body).unwrap_or_default();
-        let iphone = apns[self.apns_seen..].iter().map(|request| iphone(payload(&request.body)));
-        let android = fcm[self.fcm_seen..].iter().map(|request| android(&payload(&request.body)));
-        let received = iphone.chain(android).collect();
+        let by_apple =
+            apns[self.apns_seen..].iter().map(|request| self.cast.by_apple(payload(&request.body)));
+        let by_google =
+            fcm[self.fcm_seen..].iter().map(|request| self.cast.by_google(&payload(&request.body)));
+        let received = by_apple.chain(by_google).collect();
         (self.apns_seen, self.fcm_seen) = (apns.len(), fcm.len());
         received
     }
 }
 
-fn iphone(payload: Value) -> Received {
-    let alert = &payload["aps"]["alert"];
-    let event = payload["zulip"]["event"].as_str().unwrap_or("message").to_owned();
-    let text = match event.as_str() {
-        "remove" => format!(
-            "takes down message {}; the badge says {}",
-            word(&payload["zulip"]["zulip_message_ids"]),
-            payload["aps"]["badge"]
-        ),
-        _ => [&alert["title"], &alert["subtitle"], &alert["body"]]
-            .into_iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(" | "),
-    };
-    Received { phone: "iPhone", event, text, payload }
-}
-
-fn android(body: &Value) -> Received {
-    let data = &body["message"]["data"];
-    let event = word(&data["event"]).to_owned();
-    let text = match event.as_str() {
-        "remove" => format!("takes down message {}", word(&data["zulip_message_ids"])),
-        "test" => {
-            format!("A test from {} ({})", word(&data["realm_name"]), word(&data["realm_url"]))
-        }
-        _ => format!(
-            "#{} > {} | {}: {}",
-            word(&data["stream"]),
-            word(&data["topic"]),
-            word(&data["sender_full_name"]),
-            word(&data["content"])
-        ),
-    };
-    Received { phone: "Android phone", event, text, payload: data.clone() }
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
-}
-
-fn base() -> Value {
-    json!({
-        "server": "chat.example.org", "realm_id": 2, "realm_name": "Example",
-        "realm_uri": "https://chat.example.org", "realm_url": "https://chat.example.org", "user_id": 7,
-    })
-}
-
-fn with(mut object: Value, more: Value) -> Value {
-    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
-        object.extend(more);
-    }
-    object
-}
-
-fn message() -> Value {
-    let about = with(
-        base(),
-        json!({
-            "sender_id": 5, "sender_email": "cordelia@chat.example.org", "time": 1_800_000_000,
-            "recipient_type": "stream", "stream": "design", "stream_id": 3, "topic": "colours",
-        }),
-    );
-    json!({
-        "user_id": 7, "user_uuid": USER_UUID,
-        "gcm_payload": with(about.clone(), json!({
-            "event": "message", "zulip_message_id": 42, "content": "Shall we take the green one?",
-            "sender_full_name": "Cordelia", "sender_avatar_url": "https://chat.example.org/avatar/5",
-        })),
-        "gcm_options": {"priority": "high"},
-        "apns_payload": {
-            "alert": {"title": "#design > colours", "subtitle": "Cordelia:", "body": "Shall we take the green one?"},
-            "sound": "default", "badge": 0,
-            "custom": {"zulip": with(about, json!({"message_ids": [42]}))},
-        },
-        "android_devices": [ANDROID], "apple_devices": [IPHONE],
-    })
-}
-
-fn removal() -> Value {
-    let removal = with(base(), json!({"event": "remove", "zulip_message_ids": "42"}));
-    json!({
-        "user_id": 7, "user_uuid": USER_UUID,
-        "gcm_payload": removal,
-        "gcm_options": {"priority": "normal"},
-        "apns_payload": {"badge": 0, "custom": {"zulip": removal}},
-        "android_devices": [ANDROID], "apple_devices": [IPHONE],
-    })
-}
-
-fn test_of(token: &str, kind: u8) -> Value {
-    json!({
-        "user_id": 7, "user_uuid": USER_UUID, "token": token, "token_kind": kind, "base_payload": base(),
-    })
-}
+type Form = Vec<(&'static str, String)>;
