@@ -9,6 +9,7 @@ mod conformance;
 mod credentials;
 mod entitlement;
 mod http2;
+mod life_of_a_server;
 mod operator;
 mod push;
 mod python_text;
