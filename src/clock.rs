@@ -23,6 +23,14 @@ impl Default for Clock {
 }
 
 impl Clock {
+    /// A clock that shows this moment now, and goes on from there.
+    #[must_use]
+    pub fn starting_at(moment: Timestamp) -> Self {
+        let clock = Self::default();
+        clock.shift_millis.store(moment.0.saturating_sub(clock.now().0), Ordering::Relaxed);
+        clock
+    }
+
     /// The current time: the system's, moved by every [`Clock::advance`] so far.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
@@ -111,6 +119,14 @@ mod tests {
         let before = clock.now();
         clock.clone().advance(Duration::from_secs(3600));
         assert!(clock.now().since(before) >= Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn a_clock_can_start_in_the_past() {
+        let moment = Timestamp::from_unix_seconds(1_700_000_000);
+        let clock = Clock::starting_at(moment);
+        assert!(clock.now().since(moment) < Duration::from_secs(60));
+        assert!(moment <= clock.now());
     }
 
     #[test]

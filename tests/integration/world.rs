@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc};
 
 use push_bouncer::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::Config,
     sandbox::surroundings::{Surroundings, SurroundingsOptions},
     server::Server,
@@ -73,7 +73,11 @@ impl Stage {
     /// The database is a SQLite file, or a new one on the PostgreSQL server that
     /// `PUSH_BOUNCER_TEST_DATABASE_URL` names.
     pub(crate) async fn set(settings: &str) -> Self {
-        let clock = Clock::default();
+        Self::set_at(Clock::default(), settings).await
+    }
+
+    /// The same at the time of this clock.
+    async fn set_at(clock: Clock, settings: &str) -> Self {
         let dns = FakeDns::start().await;
         let database = TestDatabase::create().await;
         let options = SurroundingsOptions {
@@ -161,6 +165,14 @@ impl World {
             server.register_phone(IAGO, &phone).await;
         }
         (world, server)
+    }
+
+    /// The same where the time is this at first, in Unix seconds.
+    pub(crate) async fn start_at(seconds: i64, settings: &str) -> Self {
+        let clock = Clock::starting_at(Timestamp::from_unix_seconds(seconds));
+        let stage = Stage::set_at(clock, settings).await;
+        let config = stage.surroundings.config().to_owned();
+        stage.serve(&config).await
     }
 
     /// Where remote servers reach the server.

@@ -13,6 +13,9 @@ const R1: &str = "7d6e5f40-1111-4222-8333-444455556666";
 /// The realm of the second.
 const R2: &str = "7d6e5f40-2222-4222-8333-444455556666";
 
+/// When the fixed text was sealed, in Unix seconds.
+const FIXED_SEALED_AT: i64 = 1_700_000_000;
+
 /// What the vectors speak of: two servers with a realm each, and an app that seals for the bouncer.
 struct Cast {
     world: World,
@@ -23,7 +26,15 @@ struct Cast {
 
 impl Cast {
     async fn assemble(settings: &str) -> Self {
-        let world = World::start(settings).await;
+        Self::assemble_in(World::start(settings).await).await
+    }
+
+    /// The same so many seconds after the phone of the protocol's fixed text sealed it.
+    async fn assemble_after(seconds: i64) -> Self {
+        Self::assemble_in(World::start_at(FIXED_SEALED_AT + seconds, "").await).await
+    }
+
+    async fn assemble_in(world: World) -> Self {
         let s1 = world.chat_server("s1.selfhosted.test").await;
         s1.upload_realm(R1).await;
         let s2 = world.chat_server("s2.selfhosted.test").await;
