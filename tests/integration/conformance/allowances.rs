@@ -1,4 +1,4 @@
-//! Where the project differs from the recording on purpose, and which parts are still to come.
+//! Where the project differs from the recording on purpose.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,14 +11,13 @@ use super::{
 };
 use crate::world::{Kind, Push};
 
-/// `deviations.jsonl` and `later.json`.
+/// Files of deviations; what the last of them says of a case counts.
 pub(crate) struct Allowances {
     deviations: Vec<Deviation>,
-    later: Vec<Later>,
     expected: HashMap<String, Expected>,
 }
 
-/// One line of `deviations.jsonl`: for one case the full answer, or for several the changed topics.
+/// One line: for one case the full answer, or for several the changed topics.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Deviation {
@@ -55,21 +54,11 @@ struct ExpectedPush {
     body: Value,
 }
 
-/// One entry of `later.json`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Later {
-    id: String,
-    part: String,
-    needs: String,
-}
-
 impl Allowances {
-    /// Reads both files.
-    pub(crate) fn load() -> Self {
-        let deviations: Vec<Deviation> = recording::lines("deviations.jsonl");
-        let later = serde_json::from_str(&recording::data("later.json"))
-            .expect("later.json is a list of entries");
+    /// Reads the files.
+    pub(crate) fn load(files: &[&str]) -> Self {
+        let deviations: Vec<Deviation> =
+            files.iter().flat_map(|file| recording::lines(file)).collect();
         let recorded: HashMap<String, Expected> = recording::load()
             .iter()
             .map(|case| (case.id.clone(), Expected::recorded(case)))
@@ -82,7 +71,7 @@ impl Allowances {
                 }
             }
         }
-        Self { deviations, later, expected }
+        Self { deviations, expected }
     }
 
     /// What is expected of the case instead of `recorded`; none when it is not to deviate.
@@ -90,12 +79,7 @@ impl Allowances {
         self.expected.get(id).filter(|expected| *expected != recorded)
     }
 
-    /// Whether the case waits for a part that is still to come.
-    pub(crate) fn is_later(&self, id: &str) -> bool {
-        self.later.iter().any(|later| later.id == id)
-    }
-
-    /// Everything that is wrong with the two files, whatever the server answers.
+    /// Everything that is wrong with the files, whatever the server answers.
     pub(crate) fn faults(&self, compared: &[&Case], all: &[Case]) -> Vec<String> {
         let mut faults = Vec::new();
         let mut seen = BTreeSet::new();
@@ -128,15 +112,6 @@ impl Allowances {
                 {
                     faults.push(format!("{id}: {cause} is no earlier case"));
                 }
-            }
-        }
-        let mut later_ids = BTreeSet::new();
-        for later in &self.later {
-            if !compared.iter().any(|case| case.id == later.id) {
-                faults.push(format!("{}: later, but no case that is compared", later.id));
-            }
-            if later.part.is_empty() || later.needs.is_empty() || !later_ids.insert(&later.id) {
-                faults.push(format!("{}: needs one entry with the part it waits for", later.id));
             }
         }
         faults

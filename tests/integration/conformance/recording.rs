@@ -18,7 +18,6 @@ pub(crate) const COMPARED_HEADERS: [&str; 3] = ["www-authenticate", "allow", "x-
 #[derive(Debug, Deserialize)]
 pub(crate) struct Case {
     pub(crate) id: String,
-    pub(crate) group: String,
     #[serde(default)]
     pub(crate) pre: Vec<Step>,
     pub(crate) request: Request,
