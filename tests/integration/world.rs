@@ -37,6 +37,7 @@ mod people;
 mod pushes;
 mod rows;
 mod sealing;
+mod template;
 mod tls;
 mod transfers;
 mod upload;
@@ -79,7 +80,7 @@ impl Stage {
     /// The same at the time of this clock.
     async fn set_at(clock: Clock, settings: &str) -> Self {
         let dns = FakeDns::start().await;
-        let database = TestDatabase::create().await;
+        let database = template::copy().await;
         let options = SurroundingsOptions {
             database_url: database.url().map(str::to_owned),
             topics: TOPICS.map(str::to_owned).to_vec(),

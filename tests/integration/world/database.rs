@@ -3,9 +3,9 @@
 use sea_orm::{ConnectionTrait as _, Database};
 
 /// A PostgreSQL server on which databases may be made, for example `postgres://postgres@127.0.0.1/postgres`.
-const VARIABLE: &str = "PUSH_BOUNCER_TEST_DATABASE_URL";
+pub(super) const VARIABLE: &str = "PUSH_BOUNCER_TEST_DATABASE_URL";
 
-/// A new, empty database on the PostgreSQL server of the environment, or nothing without one: then the
+/// A new database on the PostgreSQL server of the environment, or nothing without one: then the
 /// test has a SQLite file.
 pub(crate) struct TestDatabase(Option<OnServer>);
 
@@ -16,14 +16,20 @@ struct OnServer {
 }
 
 impl TestDatabase {
-    /// Makes it.
+    /// Makes it, empty.
     pub(crate) async fn create() -> Self {
-        let Ok(server) = std::env::var(VARIABLE) else { return Self(None) };
+        match std::env::var(VARIABLE) {
+            Ok(server) => Self::on(server, "").await,
+            Err(_) => Self(None),
+        }
+    }
+
+    /// Makes it on this server; `how` stands behind the name in the statement.
+    pub(super) async fn on(server: String, how: &str) -> Self {
         let id = push_bouncer::random::Random::default().uuid().simple();
         let name = format!("push_bouncer_{id}");
-        execute(&server, &format!("CREATE DATABASE {name}")).await;
-        let (base, _) = server.rsplit_once('/').expect("the URL ends in the name of a database");
-        let url = format!("{base}/{name}");
+        execute(&server, &format!("CREATE DATABASE {name}{how}")).await;
+        let url = url_of(&server, &name);
         Self(Some(OnServer { server, name, url }))
     }
 
@@ -39,6 +45,12 @@ impl TestDatabase {
             execute(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         }
     }
+}
+
+/// The URL of another database on the same server.
+pub(super) fn url_of(server: &str, name: &str) -> String {
+    let (base, _) = server.rsplit_once('/').expect("the URL ends in the name of a database");
+    format!("{base}/{name}")
 }
 
 async fn execute(server: &str, statement: &str) {
