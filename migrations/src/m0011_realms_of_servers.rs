@@ -25,9 +25,9 @@ fn without(name: &str) -> IndexDropStatement {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        use RemoteRealms::{Id, LocallyDeleted, RealmId, ServerId};
+        use RemoteRealms::{LocallyDeleted, RealmId, ServerId};
         manager.create_index(index(BY_NUMBER, &[ServerId, RealmId])).await?;
-        manager.create_index(index(BY_PRESENCE, &[ServerId, LocallyDeleted, Id])).await?;
+        manager.create_index(index(BY_PRESENCE, &[ServerId, LocallyDeleted])).await?;
         // Both begin with the server.
         manager.drop_index(without(BY_SERVER)).await
     }
@@ -42,7 +42,6 @@ impl MigrationTrait for Migration {
 #[derive(Clone, Copy, DeriveIden)]
 enum RemoteRealms {
     Table,
-    Id,
     ServerId,
     RealmId,
     LocallyDeleted,

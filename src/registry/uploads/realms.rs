@@ -5,9 +5,10 @@ mod changes;
 use std::collections::HashMap;
 
 use entities::remote_realms;
+use futures_util::TryStreamExt as _;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, sea_query::OnConflict,
+    QueryFilter as _, QuerySelect as _, sea_query::OnConflict,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -161,45 +162,40 @@ fn described(
 }
 
 /// Marks the realms that the upload no longer names, once.
+///
+/// All that were named before are read, one after the other: read in parts, a database without statistics
+/// would look at all of them for each part.
 async fn mark_missing(
     transaction: &DatabaseTransaction,
     server_id: i64,
     sorted: &[&RealmDescription],
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let mut after = 0;
-    loop {
-        let named: Vec<(i64, Uuid)> = remote_realms::Entity::find()
-            .filter(remote_realms::Column::ServerId.eq(server_id))
-            .filter(remote_realms::Column::LocallyDeleted.eq(false))
-            .filter(remote_realms::Column::Id.gt(after))
-            .order_by_asc(remote_realms::Column::Id)
-            .limit(ROWS_PER_STATEMENT as u64)
-            .select_only()
-            .columns([remote_realms::Column::Id, remote_realms::Column::Uuid])
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let Some((last, _)) = named.last() else { return Ok(()) };
-        after = *last;
-        let is_missing =
-            |uuid: &Uuid| sorted.binary_search_by_key(uuid, |realm| realm.uuid).is_err();
-        let missing: Vec<i64> =
-            named.iter().filter(|(_, uuid)| is_missing(uuid)).map(|(id, _)| *id).collect();
-        if missing.is_empty() {
-            continue;
-        }
+    let is_missing = |uuid: &Uuid| sorted.binary_search_by_key(uuid, |realm| realm.uuid).is_err();
+    let missing: Vec<i64> = remote_realms::Entity::find()
+        .filter(remote_realms::Column::ServerId.eq(server_id))
+        .filter(remote_realms::Column::LocallyDeleted.eq(false))
+        .select_only()
+        .columns([remote_realms::Column::Id, remote_realms::Column::Uuid])
+        .into_tuple::<(i64, Uuid)>()
+        .stream(transaction)
+        .await?
+        .try_filter_map(async |(id, uuid)| Ok(is_missing(&uuid).then_some(id)))
+        .try_collect()
+        .await?;
+    for ids in missing.chunks(ROWS_PER_STATEMENT) {
         remote_realms::Entity::update_many()
             .set(remote_realms::ActiveModel { locally_deleted: Set(true), ..Default::default() })
-            .filter(remote_realms::Column::Id.is_in(missing.iter().copied()))
+            .filter(remote_realms::Column::Id.is_in(ids.iter().copied()))
             .exec(transaction)
             .await?;
-        let event = |id| AuditEntry {
+        let event = |id: &i64| AuditEntry {
             server_id,
-            remote_realm_id: Some(id),
+            remote_realm_id: Some(*id),
             event: AuditEvent::RealmLocallyDeleted,
             extra_data: json!({}),
         };
-        audit_log::note_all(transaction, missing.into_iter().map(event).collect(), now).await?;
+        audit_log::note_all(transaction, ids.iter().map(event).collect(), now).await?;
     }
+    Ok(())
 }
