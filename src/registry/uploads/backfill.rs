@@ -73,14 +73,17 @@ async fn name_in<E: EntityTrait>(
             .filter(remote_realms::Column::ServerId.eq(server_id))
             .select_only();
         let named = realms.clone().column(remote_realms::Column::RealmId).into_query();
-        // Of several with one number the newest that the server still names.
+        // Of several with one number the newest that the server still names. An expression, since no index has
+        // its order: they are to be found by their number.
+        let is_deleted: Expr =
+            Expr::case(remote_realms::Column::LocallyDeleted.eq(true), 1).finally(0).into();
         let realm = realms
             .column(remote_realms::Column::Id)
             .filter(
                 Expr::col((remote_realms::Entity, remote_realms::Column::RealmId))
                     .eq(Expr::col(columns.realm_id.as_column_ref())),
             )
-            .order_by_asc(remote_realms::Column::LocallyDeleted)
+            .order_by_asc(is_deleted)
             .order_by_desc(remote_realms::Column::Id)
             .limit(1)
             .into_query();

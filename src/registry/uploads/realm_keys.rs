@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use entities::remote_realms;
 use sea_orm::{
     ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    QuerySelect as _,
 };
 
 use super::ROWS_PER_STATEMENT;
@@ -38,18 +38,21 @@ impl RealmKeys {
         let unknown: Vec<i64> = unknown.into_iter().collect();
         for realm_ids in unknown.chunks(ROWS_PER_STATEMENT) {
             self.keys.extend(realm_ids.iter().map(|realm_id| (*realm_id, None)));
-            let found: Vec<(i64, i64)> = remote_realms::Entity::find()
+            let mut found: Vec<(bool, i64, i64)> = remote_realms::Entity::find()
                 .filter(remote_realms::Column::ServerId.eq(self.server_id))
                 .filter(remote_realms::Column::RealmId.is_in(realm_ids.iter().copied()))
-                // Of several the last one counts: the newest that the server still names.
-                .order_by_desc(remote_realms::Column::LocallyDeleted)
-                .order_by_asc(remote_realms::Column::Id)
                 .select_only()
-                .columns([remote_realms::Column::RealmId, remote_realms::Column::Id])
+                .columns([
+                    remote_realms::Column::LocallyDeleted,
+                    remote_realms::Column::Id,
+                    remote_realms::Column::RealmId,
+                ])
                 .into_tuple()
                 .all(transaction)
                 .await?;
-            self.keys.extend(found.into_iter().map(|(realm_id, key)| (realm_id, Some(key))));
+            // Of several the last one counts: the newest that the server still names.
+            found.sort_unstable_by_key(|(is_deleted, key, _)| (!is_deleted, *key));
+            self.keys.extend(found.into_iter().map(|(_, key, realm_id)| (realm_id, Some(key))));
         }
         Ok(())
     }

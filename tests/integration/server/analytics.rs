@@ -188,6 +188,9 @@ async fn three_tables_of_ten_thousand_rows_are_stored_in_time() {
 async fn many_realms_are_added_changed_and_missed_in_time() {
     const REALMS: u128 = 5_000;
     let (world, server) = one_server().await;
+    // Each of these is to find its realm among the many.
+    let counts: Vec<Value> = (1..=10_000).map(|id| realm_count(id, id % 5_000)).collect();
+    server.upload_well(&[("realm_counts", Value::from(counts))]).await;
     let realms = |name: &str, from| {
         let realms = (from..REALMS).map(|number| {
             let uuid = uuid::Uuid::from_u128(0xaaaa_aaaa_aaaa_4aaa_8aaa_0000_0000_0000 + number);
@@ -195,7 +198,7 @@ async fn many_realms_are_added_changed_and_missed_in_time() {
             realm["name"] = json!(name);
             realm
         });
-        [("realms", Value::from(realms.collect::<Vec<_>>()))]
+        [("realms", Value::from(realms.collect::<Vec<_>>())), ("version", json!(name))]
     };
     let began = Instant::now();
     for (name, from) in [("one", 0), ("two", 0), ("two", REALMS / 2)] {
@@ -206,6 +209,7 @@ async fn many_realms_are_added_changed_and_missed_in_time() {
     assert!(took < IN_TIME, "it took {took:?}");
     let database = world.database().await;
     let noted = entities::audit_log::Entity::find().count(&database).await.unwrap();
+    assert!(stored_counts(&world).await.iter().all(|(_, realm)| realm.is_some()));
     // The server was created, all were renamed, half of them are missing.
     assert_eq!(u128::from(noted), 1 + REALMS + REALMS / 2);
     world.shutdown().await;
