@@ -143,7 +143,7 @@ impl Transfers {
     /// When the database fails.
     pub async fn offer(&self, hostname: &Hostname) -> Result<Option<String>, RegistryError> {
         let found = self.registry.find_active_server(hostname.as_str()).await?;
-        Ok(found.map(|_| self.secrets.issue(hostname)))
+        Ok(found.map(|server| self.secrets.issue(hostname, server.transfers)))
     }
 
     /// Calls the host, and hands the registration over if it shows a secret of ours. What is no host name is
@@ -196,13 +196,17 @@ impl Transfers {
             Ok(secret) => self.secrets.redeem(&secret, hostname).map_err(TransferError::from),
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = proven {
+        let refused = |error: TransferError| {
             tracing::info!(event = "transfer.refused", server = %server.uuid, %error, "a registration was not transferred");
-            return Err(error);
-        }
+            error
+        };
+        let proof = proven.map_err(refused)?;
         // A rotation or another transfer may have come while the host was called.
         let _turn = self.desk.turn().await.ok_or(TransferError::Busy)?;
         let server = self.find(hostname).await?;
+        if !self.secrets.holds(&proof, server.transfers) {
+            return Err(refused(SecretError::Invalid.into()));
+        }
         let key = self.random.letters(KEY_LENGTH);
         if !self.registry.transfer_server(&server, &KeyHash::of(&key)).await? {
             return Err(TransferError::Busy);

@@ -52,6 +52,8 @@ pub struct Model {
     pub approved: bool,
     /// When audit rows were last uploaded; how fresh `user_count` is.
     pub audit_log_updated_at: Option<i64>,
+    /// How often the registration was transferred.
+    pub transfers: i32,
 }
 
 /// What a server's row is joined to.

@@ -16,6 +16,7 @@ mod m0010_realm_user_counts;
 mod m0011_realms_of_servers;
 mod m0012_e2ee_devices;
 mod m0013_registration_keys;
+mod m0014_transfers;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_realms_of_servers::Migration),
             Box::new(m0012_e2ee_devices::Migration),
             Box::new(m0013_registration_keys::Migration),
+            Box::new(m0014_transfers::Migration),
         ]
     }
 }

@@ -34,6 +34,8 @@ pub struct RemoteServer {
     pub user_count: i64,
     /// When it last uploaded audit rows; how fresh the number is.
     pub audit_log_updated_at: Option<Timestamp>,
+    /// How often its registration was transferred.
+    pub transfers: i32,
 }
 
 /// A key that was replaced and still opens the door for a while.

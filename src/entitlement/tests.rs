@@ -32,6 +32,7 @@ fn server(users: i64, told: Option<Timestamp>, plan: Option<Plan>) -> RemoteServ
         plan,
         user_count: users,
         audit_log_updated_at: told,
+        transfers: 0,
     }
 }
 

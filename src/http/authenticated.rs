@@ -173,7 +173,11 @@ where
         true => Some(app.uploads.take(server.id).ok_or(ApiError::Overloaded)?),
         false => None,
     };
-    let ReceivedBody { bytes: body, place } = body.all().await?;
+    let ReceivedBody { bytes: body, place } = body.all().await.map_err(|error| match error {
+        // A chat server gives up for good at a 4xx, and takes an upload's for the end of all pushes.
+        ApiError::BodyTimeout => ApiError::Timeout,
+        other => other,
+    })?;
     let working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);

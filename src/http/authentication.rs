@@ -48,13 +48,21 @@ pub(super) async fn authenticate(
     if let Some(Err(_)) = place {
         return Err(ApiError::TooManyFailures(SUSPECT_PATIENCE));
     }
-    let server = match uuid_text::parse(&credentials.role) {
+    let key = KeyHash::of(&credentials.key);
+    let matches = |server: &Option<Arc<RemoteServer>>| {
+        server.as_ref().and_then(|server| server.matches(&key, app.clock.now()))
+    };
+    let mut server = match uuid_text::parse(&credentials.role) {
         Some(uuid) => app.registry.find_server(uuid).await?,
         None => None,
     };
+    let mut matched = matches(&server);
+    if let (Some(remembered), None) = (&server, matched) {
+        // Another process may have given it another key within the second that it is remembered for.
+        server = app.registry.find_server_now(remembered.uuid).await?.map(Arc::new);
+        matched = matches(&server);
+    }
     drop(place);
-    let key = KeyHash::of(&credentials.key);
-    let matched = server.as_ref().and_then(|server| server.matches(&key, app.clock.now()));
     let (Some(server), Some(matched)) = (&server, matched) else {
         app.failure_limiter.failed(address).map_err(ApiError::TooManyFailures)?;
         return Err(match server {

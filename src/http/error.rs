@@ -173,7 +173,7 @@ impl ApiError {
             Self::Overloaded | Self::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            Self::BodyTimeout | Self::BodyIncomplete | Self::Malformed => {
+            Self::BodyTimeout | Self::Timeout | Self::BodyIncomplete | Self::Malformed => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

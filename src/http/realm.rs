@@ -42,5 +42,17 @@ pub async fn require_realm(
     server: &RemoteServer,
     uuid: Uuid,
 ) -> Result<Arc<RemoteRealm>, ApiError> {
-    find_realm(app, server, Some(uuid)).await?.ok_or(ApiError::UnknownRealm)
+    if let Some(realm) = find_realm(app, server, Some(uuid)).await? {
+        return Ok(realm);
+    }
+    // What is remembered of a realm that nobody registered may be a second old, and this refusal switches
+    // push off: another process may have stored the realm meanwhile.
+    match app.registry.find_realm_now(uuid).await? {
+        None => Err(ApiError::UnknownRealm),
+        Some(realm) if realm.server_id != server.id => Err(ApiError::RealmMismatch),
+        Some(realm) => {
+            app.registry.touch_realm(realm.id);
+            Ok(Arc::new(realm))
+        }
+    }
 }

@@ -3,17 +3,18 @@
 //! A crash loses at most what was collected since the last flush. Where the database's last word is lost
 //! (the connection ends between commit and answer), one flush may be counted twice.
 
+mod last_requests;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use entities::{push_counts, registration_key_uses, remote_realms, remote_servers};
+use entities::{push_counts, registration_key_uses};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _,
-    TransactionTrait as _,
+    DbErr, EntityTrait as _, ExprTrait as _, TransactionTrait as _,
     sea_query::{Expr, OnConflict},
 };
 
@@ -24,6 +25,9 @@ use crate::clock::Timestamp;
 
 /// How long something waits to be written; a crash loses at most this much.
 pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A row that cannot be had for longer than this is no longer there.
+const HELD_FOR: Duration = Duration::from_secs(10 * 60);
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
@@ -120,13 +124,16 @@ impl Registry {
             return Ok(());
         }
         let written = self.write(&collected).await;
-        if written.is_err() {
-            self.inner.pending.with(|newer| newer.take_back(collected));
-        }
+        let (left, written) = match written {
+            Ok(left) => (left.newer_than(self.inner.clock.now() - HELD_FOR), Ok(())),
+            Err(error) => (collected, Err(error)),
+        };
+        self.inner.pending.with(|newer| newer.take_back(left));
         self.noted(written)
     }
 
-    async fn write(&self, collected: &Collected) -> Result<(), DbErr> {
+    /// Gives back what is to be written later.
+    async fn write(&self, collected: &Collected) -> Result<Collected, DbErr> {
         let transaction = self.inner.database.begin().await?;
         // In order, so that two nodes cannot wait for each other's rows.
         for ((server_id, remote_realm_id, end_time), count) in sorted(&collected.counts) {
@@ -155,20 +162,6 @@ impl Registry {
             .exec_without_returning(&transaction)
             .await?;
         }
-        for (id, at) in sorted(&collected.server_requests) {
-            remote_servers::Entity::update_many()
-                .col_expr(remote_servers::Column::LastRequestAt, Expr::value(at))
-                .filter(remote_servers::Column::Id.eq(id))
-                .exec(&transaction)
-                .await?;
-        }
-        for (id, at) in sorted(&collected.realm_requests) {
-            remote_realms::Entity::update_many()
-                .col_expr(remote_realms::Column::LastRequestAt, Expr::value(at))
-                .filter(remote_realms::Column::Id.eq(id))
-                .exec(&transaction)
-                .await?;
-        }
         for ((key_id, end_time), uses) in sorted(&collected.key_uses) {
             let column = registration_key_uses::Column::Uses;
             let sum = Expr::col((registration_key_uses::Entity, column))
@@ -189,11 +182,25 @@ impl Registry {
             .exec_without_returning(&transaction)
             .await?;
         }
-        transaction.commit().await
+        // Last of all: what is locked here is held for the shortest time.
+        let server_requests =
+            last_requests::write_servers(&transaction, &collected.server_requests).await?;
+        let realm_requests =
+            last_requests::write_realms(&transaction, &collected.realm_requests).await?;
+        transaction.commit().await?;
+        Ok(Collected { server_requests, realm_requests, ..Collected::default() })
     }
 }
 
 impl Collected {
+    /// Without times of requests before this moment.
+    fn newer_than(mut self, moment: Timestamp) -> Self {
+        let oldest = moment.unix_millis();
+        self.server_requests.retain(|_, at| *at > oldest);
+        self.realm_requests.retain(|_, at| *at > oldest);
+        self
+    }
+
     fn is_empty(&self) -> bool {
         let Self { counts, server_requests, realm_requests, key_uses } = self;
         counts.is_empty()

@@ -269,5 +269,6 @@ pub(super) fn server(row: remote_servers::Model) -> RemoteServer {
         approved: row.approved,
         user_count: row.user_count,
         audit_log_updated_at: row.audit_log_updated_at.map(Timestamp::from_unix_millis),
+        transfers: row.transfers,
     }
 }

@@ -52,6 +52,7 @@ impl Registry {
             previous_key_hash: Set(None),
             previous_key_until: Set(None),
             updated_at: Set(now.unix_millis()),
+            transfers: Set(server.transfers.wrapping_add(1)),
             ..Default::default()
         };
         let stored = async {
@@ -62,6 +63,7 @@ impl Registry {
                 .filter(remote_servers::Column::Hostname.eq(server.hostname.as_str()))
                 .filter(remote_servers::Column::Deactivated.eq(false))
                 .filter(has_key(server))
+                .filter(remote_servers::Column::Transfers.eq(server.transfers))
                 .exec(&transaction)
                 .await?;
             if changed.rows_affected == 0 {

@@ -8,11 +8,14 @@ mod realm_keys;
 mod realms;
 mod user_counts;
 
+use std::time::Duration;
+
 use entities::remote_servers;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
     QueryFilter as _, TransactionTrait as _, sea_query::Expr,
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{ROWS_PER_STATEMENT, Registry, RegistryError, VersionReport};
@@ -27,6 +30,10 @@ use crate::{
 
 pub use last_rows::LastRows;
 use realm_keys::RealmKeys;
+
+/// An upload holds its server's row, on SQLite the whole database, for no longer than this. Servers wait
+/// 90 s for the answer; one of the usual size takes less than a second.
+const STORED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a server uploads at once.
 pub struct Upload {
@@ -74,7 +81,11 @@ impl Registry {
         server: &RemoteServer,
         upload: &Upload,
     ) -> Result<(), SynchronisationError> {
-        let stored = self.store(server, upload).await;
+        // Who is dropped rolls back.
+        let stored = timeout(STORED_WITHIN, self.store(server, upload)).await;
+        let stored = stored.unwrap_or_else(|_| {
+            Err(DbErr::Custom("an upload took too long to be stored".to_owned()).into())
+        });
         // Also when it failed: the answer to a commit that was carried out may have been lost.
         self.inner.servers.invalidate(&server.uuid);
         for realm in upload.realms.iter().flatten() {

@@ -2,18 +2,13 @@
 //! remembered of those that were given out.
 //!
 //! It is `hostname:milliseconds:signature` in upper-case hexadecimal digits, the form of the reference; the
-//! chat server gives it back as it got it.
+//! chat server gives it back as it got it. The signature has two halves. The second one is also over how
+//! often the registration was transferred before: so a secret is good once, on every node.
 
-use std::{
-    collections::VecDeque,
-    fmt::Write as _,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
-use subtle::ConstantTimeEq as _;
 
 use crate::{
     clock::{Clock, Timestamp},
@@ -23,11 +18,8 @@ use crate::{
 /// How long a secret is valid; chat servers forget it as soon.
 const LIFE: Duration = Duration::from_secs(10);
 
-/// Secrets that were used within their life are remembered, so many at most; the limits let far fewer in.
-const MAX_USED: usize = 10_000;
-
-/// The bytes of HMAC-SHA256.
-const SIGNATURE_BYTES: usize = 32;
+/// The bytes of HMAC-SHA256: of each half of a signature.
+const HALF_BYTES: usize = 32;
 
 /// Why a secret proves nothing, checked in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +27,7 @@ pub enum SecretError {
     /// It is not written in upper-case hexadecimal digits.
     #[error("the secret is malformed")]
     Malformed,
-    /// We did not sign it, or it was used before.
+    /// We did not sign it, or the registration was transferred since.
     #[error("the secret is invalid")]
     Invalid,
     /// It is older than ten seconds.
@@ -46,27 +38,28 @@ pub enum SecretError {
     OtherHostname,
 }
 
-/// Gives out secrets and takes them back, each once. It does not print itself: it holds a key.
+/// Gives out secrets and takes them back. It does not print itself: it holds a key.
 pub(super) struct Secrets {
     key: hmac::Key,
     clock: Clock,
-    used: Mutex<VecDeque<Used>>,
 }
 
-struct Used {
-    issued: Timestamp,
-    signature: [u8; SIGNATURE_BYTES],
+/// A secret that a host showed and that is good, if no transfer came in between.
+pub(super) struct Proof {
+    signed: String,
+    bond: [u8; HALF_BYTES],
 }
 
 impl Secrets {
     pub(super) fn new(key: hmac::Key, clock: Clock) -> Self {
-        Self { key, clock, used: Mutex::default() }
+        Self { key, clock }
     }
 
-    /// A secret for this host name.
-    pub(super) fn issue(&self, hostname: &Hostname) -> String {
+    /// A secret for this host name, after so many transfers.
+    pub(super) fn issue(&self, hostname: &Hostname, transfers: i32) -> String {
         let signed = format!("{hostname}:{}", self.clock.now().unix_millis());
-        let signature = hmac::sign(&self.key, signed.as_bytes());
+        let mut signature = hmac::sign(&self.key, signed.as_bytes()).as_ref().to_vec();
+        signature.extend_from_slice(hmac::sign(&self.key, &bound(&signed, transfers)).as_ref());
         let text = format!("{signed}:{}", URL_SAFE_NO_PAD.encode(signature));
         let mut digits = String::with_capacity(2 * text.len());
         for byte in text.bytes() {
@@ -79,15 +72,15 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// When it is not one for this host name, given out within ten seconds and used for the first time.
-    pub(super) fn redeem(&self, secret: &str, hostname: &Hostname) -> Result<(), SecretError> {
+    /// When it is not one for this host name, given out within ten seconds.
+    pub(super) fn redeem(&self, secret: &str, hostname: &Hostname) -> Result<Proof, SecretError> {
         let text = decoded(secret).ok_or(SecretError::Malformed)?;
         let (signed, signature) = text.rsplit_once(':').ok_or(SecretError::Invalid)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SecretError::Invalid)?;
+        let (own, bond) = signature.split_at_checked(HALF_BYTES).ok_or(SecretError::Invalid)?;
+        let bond = bond.try_into().map_err(|_| SecretError::Invalid)?;
         // In constant time.
-        hmac::verify(&self.key, signed.as_bytes(), &signature).map_err(|_| SecretError::Invalid)?;
-        let signature: [u8; SIGNATURE_BYTES] =
-            signature.try_into().map_err(|_| SecretError::Invalid)?;
+        hmac::verify(&self.key, signed.as_bytes(), own).map_err(|_| SecretError::Invalid)?;
         let (issued_for, millis) = signed.rsplit_once(':').ok_or(SecretError::Invalid)?;
         let issued = millis.parse().map(Timestamp::from_unix_millis);
         let issued = issued.map_err(|_| SecretError::Invalid)?;
@@ -97,10 +90,12 @@ impl Secrets {
         if issued_for != hostname.as_str() {
             return Err(SecretError::OtherHostname);
         }
-        match self.note_used(Used { issued, signature }) {
-            true => Ok(()),
-            false => Err(SecretError::Invalid),
-        }
+        Ok(Proof { signed: signed.to_owned(), bond })
+    }
+
+    /// Whether there are still so many transfers as when the secret was given out.
+    pub(super) fn holds(&self, proof: &Proof, transfers: i32) -> bool {
+        hmac::verify(&self.key, &bound(&proof.signed, transfers), &proof.bond).is_ok()
     }
 
     /// In both directions: a clock that was set back must not make old secrets valid for long.
@@ -108,18 +103,11 @@ impl Secrets {
         let now = self.clock.now();
         now.since(issued).max(issued.since(now)) <= LIFE
     }
+}
 
-    /// Remembers a secret as long as it is valid; false when it was used before.
-    fn note_used(&self, secret: Used) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.retain(|earlier| self.is_alive(earlier.issued));
-        let is_known = used.iter().any(|earlier| earlier.signature.ct_eq(&secret.signature).into());
-        if is_known || used.len() >= MAX_USED {
-            return false;
-        }
-        used.push_back(secret);
-        true
-    }
+/// What the second half of a signature is over.
+fn bound(signed: &str, transfers: i32) -> Vec<u8> {
+    format!("{signed}:{transfers}").into_bytes()
 }
 
 /// The text in upper-case hexadecimal digits.
@@ -150,11 +138,15 @@ mod tests {
         Hostname::parse(text).unwrap()
     }
 
+    fn redeemed(secrets: &Secrets, secret: &str, hostname: &str) -> Result<(), SecretError> {
+        secrets.redeem(secret, &host(hostname)).map(|_| ())
+    }
+
     #[test]
     fn a_secret_has_the_form_of_the_reference() {
         let (secrets, clock) = secrets(b"a");
         let before = clock.now().unix_millis();
-        let secret = secrets.issue(&host("chat.test:8443"));
+        let secret = secrets.issue(&host("chat.test:8443"), 1);
         assert!(secret.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F')));
         let text = decoded(&secret).unwrap();
         let (name, rest) = text.rsplit_once(':').unwrap().0.rsplit_once(':').unwrap();
@@ -163,29 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_good_once() {
-        let (secrets, clock) = secrets(b"a");
-        let first = secrets.issue(&host("chat.test"));
-        clock.advance(Duration::from_millis(1));
-        let second = secrets.issue(&host("chat.test"));
-        assert_eq!(secrets.redeem(&first, &host("chat.test")), Ok(()));
-        assert_eq!(secrets.redeem(&first, &host("chat.test")), Err(SecretError::Invalid));
-        assert_eq!(secrets.redeem(&second, &host("chat.test")), Ok(()));
+    fn a_secret_is_good_until_the_registration_is_transferred() {
+        let (secrets, _) = secrets(b"a");
+        let secret = secrets.issue(&host("chat.test"), 1);
+        let proof = secrets.redeem(&secret, &host("chat.test")).ok().unwrap();
+        assert!(secrets.holds(&proof, 1));
+        assert!(!secrets.holds(&proof, 2), "it was used");
     }
 
     #[test]
-    fn a_secret_is_good_for_ten_seconds_and_then_forgotten() {
+    fn a_secret_is_good_for_ten_seconds() {
         let (secrets, clock) = secrets(b"a");
-        let secret = secrets.issue(&host("chat.test"));
-        let late = secrets.issue(&host("chat.test:1"));
+        let secret = secrets.issue(&host("chat.test"), 1);
         clock.advance(Duration::from_secs(9));
-        assert_eq!(secrets.redeem(&secret, &host("chat.test")), Ok(()));
+        assert_eq!(redeemed(&secrets, &secret, "chat.test"), Ok(()));
         clock.advance(Duration::from_secs(2));
-        assert_eq!(secrets.redeem(&late, &host("chat.test:1")), Err(SecretError::Expired));
-        assert_eq!(secrets.redeem(&secret, &host("chat.test")), Err(SecretError::Expired));
-        let next = secrets.issue(&host("chat.test"));
-        assert_eq!(secrets.redeem(&next, &host("chat.test")), Ok(()));
-        assert_eq!(secrets.used.lock().unwrap().len(), 1, "the old one needs no memory");
+        assert_eq!(redeemed(&secrets, &secret, "chat.test"), Err(SecretError::Expired));
     }
 
     #[test]
@@ -193,29 +178,29 @@ mod tests {
         let (today, _) = secrets(b"a");
         let (tomorrow, clock) = secrets(b"a");
         clock.advance(Duration::from_secs(24 * 60 * 60));
-        let secret = tomorrow.issue(&host("chat.test"));
-        assert_eq!(today.redeem(&secret, &host("chat.test")), Err(SecretError::Expired));
+        let secret = tomorrow.issue(&host("chat.test"), 1);
+        assert_eq!(redeemed(&today, &secret, "chat.test"), Err(SecretError::Expired));
     }
 
     #[test]
     fn a_secret_is_good_for_its_host_name_only_and_stays_unused_at_another() {
         let (secrets, _) = secrets(b"a");
-        let secret = secrets.issue(&host("chat.test:8443"));
+        let secret = secrets.issue(&host("chat.test:8443"), 1);
         for other in ["chat.test", "chat.test:443", "other.test:8443", "chat.test.:8443"] {
-            let redeemed = secrets.redeem(&secret, &host(other));
-            assert_eq!(redeemed, Err(SecretError::OtherHostname), "{other}");
+            let told = redeemed(&secrets, &secret, other);
+            assert_eq!(told, Err(SecretError::OtherHostname), "{other}");
         }
-        assert_eq!(secrets.redeem(&secret, &host("chat.test:8443")), Ok(()));
+        assert_eq!(redeemed(&secrets, &secret, "chat.test:8443"), Ok(()));
     }
 
     #[test]
     fn what_is_no_hexadecimal_is_malformed() {
         let (secrets, _) = secrets(b"a");
-        let good = secrets.issue(&host("chat.test"));
+        let good = secrets.issue(&host("chat.test"), 1);
         let odd = &good[1..];
         for text in ["foo", "F", odd, &good.to_lowercase(), "C3", "\u{ff11}\u{ff11}"] {
-            let redeemed = secrets.redeem(text, &host("chat.test"));
-            assert_eq!(redeemed, Err(SecretError::Malformed), "{text}");
+            let told = redeemed(&secrets, text, "chat.test");
+            assert_eq!(told, Err(SecretError::Malformed), "{text}");
         }
     }
 
@@ -225,10 +210,10 @@ mod tests {
         let (other, _) = secrets(b"b");
         let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
         let now = clock.now().unix_millis();
-        let good = decoded(&own.issue(&host("chat.test"))).unwrap();
+        let good = decoded(&own.issue(&host("chat.test"), 1)).unwrap();
         let signature = good.rsplit_once(':').unwrap().1;
         for secret in [
-            other.issue(&host("chat.test")),
+            other.issue(&host("chat.test"), 1),
             String::new(),
             hex("chat.test"),
             hex("chat.test:1:"),
@@ -237,8 +222,8 @@ mod tests {
             hex(&format!("{good}=")),
             hex(&format!("other.test:{now}:{signature}")),
         ] {
-            let redeemed = own.redeem(&secret, &host("chat.test"));
-            assert_eq!(redeemed, Err(SecretError::Invalid), "{secret}");
+            let told = redeemed(&own, &secret, "chat.test");
+            assert_eq!(told, Err(SecretError::Invalid), "{secret}");
         }
     }
 }

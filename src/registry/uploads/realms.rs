@@ -63,6 +63,16 @@ async fn store(
     if known.values().any(|row| row.server_id != server_id) {
         return Err(SynchronisationError::Duplicate);
     }
+    let is_moved = |realm: &RealmDescription| {
+        known.get(&realm.uuid).is_some_and(|row| row.realm_id != realm.realm_id)
+    };
+    // Imported into a new installation, where it has another number: its users are counted under that.
+    let moved: Vec<i64> =
+        realms.iter().filter(|realm| is_moved(realm)).map(|realm| realm.realm_id).collect();
+    let users = match moved.is_empty() {
+        true => HashMap::new(),
+        false => user_counts::known(transaction, server_id, moved.into_iter()).await?,
+    };
     let (mut new, mut changed, mut events) = (Vec::new(), Vec::new(), Vec::new());
     for realm in realms {
         match known.get(&realm.uuid) {
@@ -70,8 +80,12 @@ async fn store(
             Some(row) => {
                 keys.name(realm.realm_id, row.id);
                 let changes = changes::of(row, realm);
-                if !changes.is_empty() {
-                    changed.push(described(server_id, realm, row.user_count, now));
+                let users = match is_moved(realm) {
+                    true => users.get(&realm.realm_id).copied().unwrap_or(0),
+                    false => row.user_count,
+                };
+                if !changes.is_empty() || is_moved(realm) {
+                    changed.push(described(server_id, realm, users, now));
                     events.extend(changes);
                 }
             }
@@ -82,6 +96,8 @@ async fn store(
         // All of them are there: so this updates, and never adds.
         let conflict = OnConflict::column(remote_realms::Column::Uuid)
             .update_columns([
+                remote_realms::Column::RealmId,
+                remote_realms::Column::UserCount,
                 remote_realms::Column::Host,
                 remote_realms::Column::Name,
                 remote_realms::Column::OrgType,

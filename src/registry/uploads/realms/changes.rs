@@ -8,7 +8,8 @@ use crate::{
     registry::audit_log::{AuditEntry, AuditEvent},
 };
 
-/// Zulip's names of what may change; the realm's number and the day it was created never do.
+/// Zulip's names of what may change; the day it was created never does, and of
+/// its number nobody is told.
 const ATTRIBUTES: [&str; 6] = [
     "host",
     "org_type",
