@@ -46,7 +46,11 @@ enum Command {
 
 /// Runs the command that the command line names.
 pub fn run() -> ExitCode {
-    let (result, output) = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misunderstood(&error),
+    };
+    let (result, output) = match arguments.command {
         Command::Serve(arguments) => (serve::run(&arguments), Output::default()),
         Command::Server(command) => (server::run(&command), command.output()),
         Command::Realm(command) => (realm::run(&command), command.output()),
@@ -57,6 +61,20 @@ pub fn run() -> ExitCode {
         output.complain(&error);
         ExitCode::from(error.code)
     })
+}
+
+/// Says what was wrong with the command line, or gives the help it asked for.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let is_for_a_program = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && is_for_a_program {
+        let text = error.to_string();
+        let text = text.trim().strip_prefix("error: ").unwrap_or(text.trim()).to_owned();
+        Output::json().complain(&CommandError::told(exit::USAGE, text));
+    } else {
+        // Nobody reads it when it cannot be written.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
 }
 
 #[cfg(test)]

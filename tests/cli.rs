@@ -103,6 +103,21 @@ fn a_database_of_an_unknown_kind_is_refused() {
 }
 
 #[test]
+fn a_program_is_told_of_wrong_usage_in_its_own_way() {
+    for arguments in [
+        &["server", "set-plan", "--json"][..],
+        &["server", "set-plan", "x", "gold", "--users", "0", "--json"],
+        &["server", "set-plan", "x", "gold", "--ends", "soon", "--json"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
+        assert_eq!(told["error"]["code"], "usage");
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[test]
 fn the_sandbox_shows_a_person_what_arrived() {
     let output = run(&["sandbox", "--once"]);
     let text = stdout(&output);

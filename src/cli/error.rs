@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-/// How the program ends, beside 0 for done and 2 for wrong usage.
+/// How the program ends, beside 0 for done.
 pub(super) mod exit {
     /// Done, and the answer is bad.
     pub(in crate::cli) const PROBLEMS: u8 = 1;
+    /// The command line is not one of ours.
+    pub(in crate::cli) const USAGE: u8 = 2;
     /// Nothing matches, or more than one thing.
     pub(in crate::cli) const NO_MATCH: u8 = 3;
     /// What is asked for needs another word, or its state forbids it.
@@ -43,6 +45,7 @@ impl CommandError {
     /// The word for it in `--json`.
     pub(super) fn name(&self) -> &'static str {
         match self.code {
+            exit::USAGE => "usage",
             exit::NO_MATCH => "no_match",
             exit::REFUSED => "refused",
             exit::UNAVAILABLE => "unavailable",

@@ -44,17 +44,49 @@ impl Output {
         }
     }
 
+    /// For a program, whatever it asked for.
+    pub(super) fn json() -> Self {
+        Self { json: true }
+    }
+
     /// Says what a command failed of: a person reads it on standard error, a program on standard output.
     pub(super) fn complain(self, error: &CommandError) {
         let CommandError { source, help, .. } = error;
         // Nobody reads it when it cannot be written.
         let _ = if self.json {
-            let message = format!("{source:#}");
-            let error = json!({ "code": error.name(), "message": message, "help": help });
+            let error = json!({ "code": error.name(), "message": told(source), "help": help });
             writeln!(io::stdout(), "{}", json!({ "error": error }))
         } else {
             let help = help.as_deref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
-            writeln!(io::stderr(), "error: {source:#}{help}")
+            writeln!(io::stderr(), "error: {}{help}", told(source))
         };
+    }
+}
+
+/// What went wrong, and each cause that is not told by what it caused.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !told.contains(&cause) {
+            let separator = if told.is_empty() { "" } else { ": " };
+            told = format!("{told}{separator}{cause}");
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let told_already =
+            Err::<(), _>(anyhow!("no such file")).context("cannot read `x`: no such file");
+        assert_eq!(told(&told_already.unwrap_err()), "cannot read `x`: no such file");
+        let not_told = Err::<(), _>(anyhow!("no such file")).context("cannot read `x`");
+        assert_eq!(told(&not_told.unwrap_err()), "cannot read `x`: no such file");
     }
 }
