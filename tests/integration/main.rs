@@ -12,6 +12,7 @@ mod http2;
 mod life_of_a_server;
 mod old_servers;
 mod operator;
+mod other_processes;
 mod push;
 mod python_text;
 mod rate_limit;
