@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::{
+    io::{AsyncReadExt as _, join, split},
     net::TcpStream,
     time::{Instant, timeout_at},
 };
@@ -43,6 +44,9 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Of its body no more than this is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Whatever else comes is no more than this: a host could send "100 Continue" without end.
+const MAX_ANSWER_BYTES: u64 = 256 * 1024;
 
 /// Who we say we are.
 const USER_AGENT: &str = concat!("push-bouncer/", env!("CARGO_PKG_VERSION"));
@@ -135,7 +139,8 @@ impl Strangers {
             .map_err(|_| StrangerError::Name)?;
         let tcp = connect(&addresses, stranger.port, deadline).await?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
-        let stream = connector.connect(name, tcp).await.map_err(not_secure)?;
+        let (reading, writing) = split(connector.connect(name, tcp).await.map_err(not_secure)?);
+        let stream = join(reading.take(MAX_ANSWER_BYTES), writing);
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))

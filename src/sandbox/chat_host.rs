@@ -55,6 +55,8 @@ pub enum Manner {
     LongHead,
     /// With a head that comes byte by byte and never ends.
     SlowHead,
+    /// With one "100 Continue" after the other, as long as anybody reads.
+    Continues,
     /// With half a body.
     HalfBody,
     /// With what is no HTTP.
@@ -231,6 +233,9 @@ async fn serve(
             end.cancelled().await;
             return Ok(());
         }
+        Manner::Continues => loop {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        },
         Manner::SlowHead => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nX-Padding: ").await?;
             loop {

@@ -36,6 +36,7 @@ async fn odd_answers_are_told_apart_and_change_nothing() {
         (Manner::LongBody, PARSING),
         (Manner::LongHead, OTHER),
         (Manner::HalfBody, OTHER),
+        (Manner::Continues, CONNECTION),
         (Manner::Nonsense, OTHER),
         (Manner::Goodbye, CONNECTION),
     ] {
