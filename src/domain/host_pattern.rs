@@ -1,6 +1,6 @@
 //! Patterns of host names, by which an operator allows or denies servers.
 
-use super::hostname::Hostname;
+use super::hostname::{HTTPS_PORT, Hostname, split_port, without_root};
 
 /// A host name in which `*` stands for any characters: `*.example.com`, `chat-*.example.org`.
 ///
@@ -30,7 +30,9 @@ impl HostPattern {
             || is_host(&text.replace('*', STAND_IN))
             || is_host(&text.replace('*', "a.b"))
         {
-            return Ok(Self(text));
+            let (host, port) = split_port(&text);
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            return Ok(Self(without_root(host).to_owned() + &port));
         }
         Err(HostPatternError(text))
     }
@@ -38,9 +40,11 @@ impl HostPattern {
     /// Whether it is about this host.
     #[must_use]
     pub fn matches(&self, hostname: &Hostname) -> bool {
-        let host = hostname.as_str();
-        matches(self.0.as_bytes(), host.as_bytes())
-            || matches(self.0.as_bytes(), hostname.without_port().as_bytes())
+        let is_match = |text: &str| matches(self.0.as_bytes(), text.as_bytes());
+        let (host, is_bare) = (hostname.without_port(), split_port(hostname.as_str()).1.is_none());
+        is_match(hostname.as_str())
+            || is_match(host)
+            || is_bare && is_match(&format!("{host}:{HTTPS_PORT}"))
     }
 }
 
@@ -97,6 +101,13 @@ mod tests {
             ("*a*b*.test", "aab-b.test", true),
             ("*", "localhost", true),
             ("[::1]", "[::1]:9", true),
+            ("example.com", "example.com.", true),
+            ("example.com", "example.com.:8443", true),
+            ("*.example.com.", "chat.example.com", true),
+            ("example.com:443", "example.com", true),
+            ("example.com:443", "example.com:443", true),
+            ("example.com:443", "example.com:8443", false),
+            ("example.com.:8443", "example.com:8443", true),
         ] {
             let (pattern, host) =
                 (HostPattern::parse(pattern).unwrap(), Hostname::parse(host).unwrap());

@@ -1,4 +1,4 @@
-//! `Hostname`: where a remote server is reached, checked and in lower case.
+//! `Hostname`: where a remote server is reached, checked and in one spelling.
 //!
 //! The rules are those of the common URL validator the official service uses
 //! ([Django's `URLValidator`](https://docs.djangoproject.com/en/5.1/ref/validators/#urlvalidator)
@@ -14,7 +14,8 @@ use std::{
 use thiserror::Error;
 
 /// A host or `host:port`, in lower case: a domain name with a dot, `localhost`, an IPv4 address
-/// or an IPv6 address in brackets.
+/// or an IPv6 address in brackets. The dot of the root and the port 443 are never in it: with them
+/// the same host would have several names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hostname(String);
 
@@ -29,6 +30,8 @@ pub enum HostnameError {
     Invalid,
 }
 
+/// The port of HTTPS ([RFC 9110, section 4.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-4.2.2)).
+pub(super) const HTTPS_PORT: u16 = 443;
 /// Longest host without its port, in characters: 255 octets on the wire less the first length and
 /// the root ([RFC 1034, section 3.1](https://www.rfc-editor.org/rfc/rfc1034#section-3.1)).
 const LONGEST_HOST: usize = 253;
@@ -48,7 +51,7 @@ const FOLDED_TO_PUNCTUATION: [char; 19] = [
 const FOLDED_TO_DOT: [char; 4] = ['\u{3002}', '\u{ff0e}', '\u{ff61}', '\u{1f100}'];
 
 impl Hostname {
-    /// Checks `text` and puts it in lower case.
+    /// Checks `text` and spells it in the one way it is stored and compared.
     ///
     /// # Errors
     ///
@@ -58,43 +61,43 @@ impl Hostname {
             return Err(HostnameError::InvalidComponents);
         }
         let text = text.to_lowercase();
-        if is_host_and_port(&text) { Ok(Self(text)) } else { Err(HostnameError::Invalid) }
+        if is_host_and_port(&text) {
+            let (host, port) = split_port(&text);
+            let host = without_root(host);
+            Ok(Self(match port {
+                Some(port) if port.parse() != Ok(HTTPS_PORT) => format!("{host}:{port}"),
+                Some(_) | None => host.to_owned(),
+            }))
+        } else {
+            Err(HostnameError::Invalid)
+        }
     }
 
     /// The host alone; an IPv6 address in its brackets.
     #[must_use]
     pub fn without_port(&self) -> &str {
-        match self.0.rfind([':', ']']) {
-            Some(end) if self.0[end..].starts_with(':') => &self.0[..end],
-            _ => &self.0,
-        }
+        split_port(&self.0).0
     }
 
-    /// The checked text, in lower case.
+    /// The checked text, in its one spelling.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host alone: a name without the dot of the root, or an address without brackets.
+    /// The host alone: a name, or an address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         match self.0.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, _)) => address,
-            None => {
-                let host = self.0.split_once(':').map_or(self.0.as_str(), |(host, _)| host);
-                host.strip_suffix('.').unwrap_or(host)
-            }
+            None => self.without_port(),
         }
     }
 
     /// The port of HTTPS there: 443 unless another is written; `None` when no port has that number.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        match self.0.rsplit_once(':') {
-            Some((_, port)) if !port.ends_with(']') => port.parse().ok(),
-            Some(_) | None => Some(443),
-        }
+        split_port(&self.0).1.map_or(Some(HTTPS_PORT), |port| port.parse().ok())
     }
 }
 
@@ -102,6 +105,20 @@ impl fmt::Display for Hostname {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// A host, or the pattern of one, and its port.
+pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
+    match text.rfind([':', ']']) {
+        Some(end) if text[end..].starts_with(':') => (&text[..end], Some(&text[end + 1..])),
+        _ => (text, None),
+    }
+}
+
+/// A name ends at the root, whether its last dot says so or not
+/// ([RFC 1034, section 3.1](https://www.rfc-editor.org/rfc/rfc1034#section-3.1)).
+pub(super) fn without_root(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 fn is_host_and_port(text: &str) -> bool {
@@ -127,7 +144,7 @@ fn is_domain_name(host: &str) -> bool {
     if host.chars().count() > LONGEST_HOST {
         return false;
     }
-    let Some((labels, top)) = host.strip_suffix('.').unwrap_or(host).rsplit_once('.') else {
+    let Some((labels, top)) = without_root(host).rsplit_once('.') else {
         return false;
     };
     labels.split('.').all(is_label) && is_top_label(top)

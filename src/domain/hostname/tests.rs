@@ -12,7 +12,7 @@ fn hosts_the_official_service_accepts_are_accepted() {
     for host in [
         "127.0.0.1:9444",
         "192.0.2.7",
-        "[2001:db8::1]:443",
+        "[2001:db8::1]:8443",
         "[::ffff:192.0.2.7]",
         "b\u{fc}cher.selfhosted.test",
         "\u{1f600}.test",
@@ -36,7 +36,6 @@ fn hosts_the_official_service_accepts_are_accepted() {
         "s5.selfhosted.test:8443",
         "s6.selfhosted.test",
         "s8.selfhosted.test",
-        "s8.selfhosted.test.",
         "s9.selfhosted.test",
         &long_host(),
     ] {
@@ -54,6 +53,25 @@ fn a_host_is_kept_in_lower_case() {
         ("LocalHost", "localhost"),
     ] {
         assert_eq!(Hostname::parse(written).unwrap().to_string(), kept);
+    }
+}
+
+#[test]
+fn the_dot_of_the_root_and_the_port_of_https_are_left_out() {
+    for (written, kept) in [
+        ("S8.selfhosted.test.", "s8.selfhosted.test"),
+        ("s8.selfhosted.test.:8443", "s8.selfhosted.test:8443"),
+        ("s8.selfhosted.test:443", "s8.selfhosted.test"),
+        ("s8.selfhosted.test.:443", "s8.selfhosted.test"),
+        ("s8.selfhosted.test:00443", "s8.selfhosted.test"),
+        ("localhost:443", "localhost"),
+        ("192.0.2.7:443", "192.0.2.7"),
+        ("[2001:db8::443]:443", "[2001:db8::443]"),
+        ("[2001:db8::443]", "[2001:db8::443]"),
+        ("s8.selfhosted.test:4430", "s8.selfhosted.test:4430"),
+        ("s8.selfhosted.test:99999", "s8.selfhosted.test:99999"),
+    ] {
+        assert_eq!(Hostname::parse(written).unwrap().as_str(), kept, "{written}");
     }
 }
 

@@ -35,6 +35,9 @@ async fn hosts_are_allowed_and_denied_by_pattern() {
         ("selfhosted.test", refused()),
         ("chat.selfhosted.test.example.org", refused()),
         ("Bad1.selfhosted.test", refused()),
+        ("bad1.selfhosted.test.", refused()),
+        ("bad1.selfhosted.test.:8443", refused()),
+        ("bad1.selfhosted.test:443", refused()),
     ] {
         assert_eq!(world.new_chat_server(hostname).register().await, expected, "{hostname}");
     }

@@ -54,6 +54,12 @@ async fn a_host_name_in_use_is_refused_to_a_new_server_and_to_a_known_one() {
 
     let newcomer = world.new_chat_server("Chat.SelfHosted.test");
     assert_eq!(newcomer.register().await, refused, "in any case");
+    for hostname in
+        ["chat.selfhosted.test.", "chat.selfhosted.test:443", "chat.selfhosted.test.:443"]
+    {
+        let newcomer = world.new_chat_server(hostname);
+        assert_eq!(newcomer.register().await, refused, "{hostname} is the same host");
+    }
     let neighbour = world.chat_server("neighbour.selfhosted.test").await;
     let fields = [("hostname", "chat.selfhosted.test")];
     assert_eq!(neighbour.register_with(&fields).await, refused);
