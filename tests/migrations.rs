@@ -82,6 +82,59 @@ async fn each_migration_can_be_taken_back_and_made_again() {
 }
 
 #[tokio::test]
+async fn a_migration_that_stopped_in_between_is_finished_by_the_next_start() {
+    let empty = Empty::create().await;
+    let connection = empty.connect().await;
+    for migration in Migrator::migrations() {
+        let name = migration.name();
+        let before = schema(&connection).await;
+        Migrator::up(&connection, Some(1)).await.unwrap();
+        let Some((_, undone)) = STOPPED.iter().find(|(stopped, _)| *stopped == name) else {
+            continue;
+        };
+        let after = schema(&connection).await;
+        // Everything was done, and part of it, but not noted.
+        for undone in [&[][..], undone] {
+            for statement in undone {
+                connection.execute_unprepared(statement).await.unwrap();
+            }
+            let forget = format!("DELETE FROM seaql_migrations WHERE version = '{name}'");
+            connection.execute_unprepared(&forget).await.unwrap();
+            Migrator::up(&connection, Some(1)).await.unwrap();
+            assert_eq!(schema(&connection).await, after, "{name} is finished");
+        }
+        for statement in *undone {
+            connection.execute_unprepared(statement).await.unwrap();
+        }
+        Migrator::down(&connection, Some(1)).await.unwrap();
+        assert_eq!(schema(&connection).await, before, "{name} is taken back");
+        Migrator::up(&connection, Some(1)).await.unwrap();
+        assert_eq!(schema(&connection).await, after);
+    }
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
+
+/// Migrations of several statements, and what takes back the last of them.
+const STOPPED: [(&str, &[&str]); 3] = [
+    (
+        "m0006_standing",
+        &[
+            "ALTER TABLE remote_realms DROP COLUMN user_count",
+            "ALTER TABLE remote_servers DROP COLUMN audit_log_updated_at",
+        ],
+    ),
+    (
+        "m0011_realms_of_servers",
+        &[
+            r#"CREATE INDEX "remote_realms_server" ON "remote_realms" ("server_id")"#,
+            "DROP INDEX remote_realms_presence",
+        ],
+    ),
+    ("m0013_registration_keys", &["DROP TABLE registration_key_uses"]),
+];
+
+#[tokio::test]
 async fn the_schema_has_every_column_the_entities_name() {
     let empty = Empty::create().await;
     let connection = empty.connect().await;

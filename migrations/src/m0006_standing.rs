@@ -24,15 +24,22 @@ fn of_servers() -> [ColumnDef; 2] {
     ]
 }
 
+fn name(table: &Tables) -> String {
+    table.to_string()
+}
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SQLite adds one column a statement.
+        // SQLite adds one column a statement, and outside a transaction: whoever stopped in between goes on here.
         for (table, columns) in [
             (Tables::RemoteServers, [shared().to_vec(), of_servers().to_vec()].concat()),
             (Tables::RemoteRealms, shared().to_vec()),
         ] {
             for column in columns {
+                if manager.has_column(name(&table), column.get_column_name()).await? {
+                    continue;
+                }
                 let statement = Table::alter().table(table).add_column(column).to_owned();
                 manager.alter_table(statement).await?;
             }
@@ -46,8 +53,12 @@ impl MigrationTrait for Migration {
             (Tables::RemoteRealms, shared().to_vec()),
         ] {
             for column in columns.iter().rev() {
-                let name = Alias::new(column.get_column_name());
-                let statement = Table::alter().table(table).drop_column(name).to_owned();
+                let column = column.get_column_name();
+                if !manager.has_column(name(&table), column.clone()).await? {
+                    continue;
+                }
+                let statement =
+                    Table::alter().table(table).drop_column(Alias::new(column)).to_owned();
                 manager.alter_table(statement).await?;
             }
         }

@@ -9,9 +9,10 @@ const BY_SERVER: &str = "remote_realms_server";
 const BY_NUMBER: &str = "remote_realms_number";
 const BY_PRESENCE: &str = "remote_realms_presence";
 
+/// On SQLite migrations run outside a transaction: what a stopped one made or took away is passed over.
 fn index(name: &str, columns: &[RemoteRealms]) -> IndexCreateStatement {
     let mut index = Index::create();
-    index.name(name).table(RemoteRealms::Table);
+    index.name(name).table(RemoteRealms::Table).if_not_exists();
     for column in columns {
         index.col(*column);
     }
@@ -19,7 +20,7 @@ fn index(name: &str, columns: &[RemoteRealms]) -> IndexCreateStatement {
 }
 
 fn without(name: &str) -> IndexDropStatement {
-    Index::drop().name(name).table(RemoteRealms::Table).to_owned()
+    Index::drop().name(name).table(RemoteRealms::Table).if_exists().to_owned()
 }
 
 #[async_trait::async_trait]

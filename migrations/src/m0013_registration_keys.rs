@@ -12,6 +12,8 @@ impl MigrationTrait for Migration {
             .create_table(
                 Table::create()
                     .table(RegistrationKeys::Table)
+                    // On SQLite migrations run outside a transaction, and may have stopped in between.
+                    .if_not_exists()
                     .col(
                         ColumnDef::new(RegistrationKeys::Id)
                             .big_integer()
@@ -35,6 +37,7 @@ impl MigrationTrait for Migration {
             .create_table(
                 Table::create()
                     .table(RegistrationKeyUses::Table)
+                    .if_not_exists()
                     .col(ColumnDef::new(RegistrationKeyUses::KeyId).big_integer().not_null())
                     .col(ColumnDef::new(RegistrationKeyUses::EndTime).big_integer().not_null())
                     .col(ColumnDef::new(RegistrationKeyUses::Uses).big_integer().not_null())
@@ -55,8 +58,13 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table(RegistrationKeyUses::Table).to_owned()).await?;
-        manager.drop_table(Table::drop().table(RegistrationKeys::Table).to_owned()).await
+        for mut drop in [
+            Table::drop().table(RegistrationKeyUses::Table).to_owned(),
+            Table::drop().table(RegistrationKeys::Table).to_owned(),
+        ] {
+            manager.drop_table(drop.if_exists().to_owned()).await?;
+        }
+        Ok(())
     }
 }
 
