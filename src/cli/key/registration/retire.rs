@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The public key, or its beginning
+    /// The public key, or six characters or more of its beginning
     #[arg(value_name = "PUBLIC_KEY")]
     public_key: String,
     /// Also when phones still use it
@@ -49,11 +49,20 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     })
 }
 
+/// So many characters of a public key are enough, when only one key begins so; fewer could name the only
+/// key by mistake.
+const SHORTEST_BEGINNING: usize = 6;
+
 /// The one key that begins so.
 fn find<'a>(
     all: &'a [RegistrationKey],
     beginning: &str,
 ) -> Result<&'a RegistrationKey, CommandError> {
+    if beginning.len() < SHORTEST_BEGINNING {
+        let text = format!("`{beginning}` is too short to name a key");
+        return Err(CommandError::told(exit::NO_MATCH, text)
+            .with_help("a key is named by six characters or more of its beginning"));
+    }
     let matching: Vec<_> = all.iter().filter(|key| key.public_key.starts_with(beginning)).collect();
     match matching[..] {
         [key] => Ok(key),
