@@ -10,6 +10,7 @@ use std::{
 };
 
 use entities::{registration_key_uses, registration_keys};
+use migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{ActiveValue::Set, Database, EntityTrait as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -217,6 +218,25 @@ async fn fewer_than_six_characters_name_no_key() {
     }
     assert_eq!(operator.json(&["list"]).1["keys"][0]["state"], "active");
     assert_eq!(operator.json(&["retire", &key[..6]]).1["change"], "retired");
+    operator.leave().await;
+}
+
+#[tokio::test]
+async fn a_schema_in_use_is_not_changed_by_a_command() {
+    let operator = Operator::new().await;
+    let database = Database::connect(&operator.url.replace(".sqlite", ".sqlite?mode=rwc")).await;
+    let database = database.unwrap();
+    Migrator::up(&database, Some(Migrator::migrations().len() as u32 - 1)).await.unwrap();
+    let (status, value) = operator.json(&["list"]);
+    assert_eq!((status, &value["error"]["code"]), (75, &json!("try_later")));
+    let message = value["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("the schema lacks 1 migrations"), "{message}");
+    let pending = Migrator::get_pending_migrations(&database).await.unwrap();
+    assert_eq!(pending.len(), 1, "the command left it alone");
+
+    Migrator::up(&database, None).await.unwrap();
+    database.close().await.unwrap();
+    assert_eq!(operator.json(&["list"]).0, 0);
     operator.leave().await;
 }
 

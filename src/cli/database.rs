@@ -23,7 +23,8 @@ pub(super) struct DatabaseArguments {
 const LOG_LEVEL: &str = "warn";
 
 impl DatabaseArguments {
-    /// Reads the settings, opens their database, does the work, and closes the database.
+    /// Reads the settings, opens their database, does the work, and closes the database. A schema that an
+    /// older service may be using is not changed.
     pub(super) fn work<F>(&self, work: impl FnOnce(Config, Registry) -> F) -> CommandResult
     where
         F: Future<Output = CommandResult>,
@@ -38,7 +39,8 @@ impl DatabaseArguments {
             .map_err(|error| CommandError::new(exit::UNAVAILABLE, error))?;
         runtime.block_on(async {
             let metrics = Arc::new(Metrics::default());
-            let registry = Registry::open(&config.database, Clock::default(), metrics).await?;
+            let registry =
+                Registry::open_beside(&config.database, Clock::default(), metrics).await?;
             let done = work(config, registry.clone()).await?;
             registry.close().await?;
             Ok(done)

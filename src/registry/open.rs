@@ -34,9 +34,9 @@ pub enum OpenError {
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(DbErr),
-    /// The schema is older than the program, and the program was told not to change it.
+    /// The schema is older than the program, and the program may not change it.
     #[error(
-        "the schema lacks {0} migrations; set `database.auto_migrate = true`, or migrate first"
+        "the schema lacks {0} migrations; the service makes them when it starts with `database.auto_migrate = true`"
     )]
     Outdated(usize),
 }
@@ -53,20 +53,43 @@ impl Registry {
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let database = connect(config).await?;
-        let missing = migration_status(&database).await?;
-        if missing > 0 {
-            if !config.auto_migrate {
-                return Err(OpenError::Outdated(missing));
-            }
-            Migrator::up(&database, None).await.map_err(OpenError::Migrate)?;
-            tracing::info!(
-                event = "database.migrated",
-                migrations = missing,
-                "brought the schema up to date"
-            );
-        }
+        bring_up_to_date(&database, config.auto_migrate).await?;
         Ok(Self::new(database, clock, metrics))
     }
+
+    /// The same for a program beside the service: a schema that has any of our migrations may be in use by an
+    /// older service, so it is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or its schema is not the program's.
+    pub async fn open_beside(
+        config: &DatabaseConfig,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        let database = connect(config).await?;
+        let is_new = migration_status(&database).await? == Migrator::migrations().len();
+        bring_up_to_date(&database, config.auto_migrate && is_new).await?;
+        Ok(Self::new(database, clock, metrics))
+    }
+}
+
+async fn bring_up_to_date(database: &DatabaseConnection, may: bool) -> Result<(), OpenError> {
+    let missing = migration_status(database).await?;
+    if missing == 0 {
+        return Ok(());
+    }
+    if !may {
+        return Err(OpenError::Outdated(missing));
+    }
+    Migrator::up(database, None).await.map_err(OpenError::Migrate)?;
+    tracing::info!(
+        event = "database.migrated",
+        migrations = missing,
+        "brought the schema up to date"
+    );
+    Ok(())
 }
 
 /// How many migrations the database lacks.
