@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::error::{CommandError, exit};
 use crate::{
-    domain::{remote_realm::RemoteRealm, remote_server::RemoteServer},
+    domain::{hostname::Hostname, remote_realm::RemoteRealm, remote_server::RemoteServer},
     registry::Registry,
 };
 
@@ -14,19 +14,27 @@ const SHORTEST_PREFIX: usize = 6;
 /// Candidates that are named when several match.
 const MAX_CANDIDATES: usize = 5;
 
+/// Which of several servers with one host name is meant, if there is one in this state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preferred {
+    /// The one that is served.
+    Active,
+    /// The one that is to be served again.
+    Deactivated,
+}
+
 /// The one server that `text` names.
-///
-/// Of several servers with one host name the active one is meant, if there is one of them.
-pub(super) async fn server(registry: &Registry, text: &str) -> Result<RemoteServer, CommandError> {
+pub(super) async fn server(
+    registry: &Registry,
+    text: &str,
+    preferred: Preferred,
+) -> Result<RemoteServer, CommandError> {
     let mut found = match uuid_range(text) {
         Some((first, last)) => registry.find_servers_between(first, last).await?,
         None => Vec::new(),
     };
     if found.is_empty() {
-        found = registry.find_servers_at(&text.to_lowercase()).await?;
-    }
-    if found.len() > 1 && found.iter().filter(|server| !server.deactivated).count() == 1 {
-        found.retain(|server| !server.deactivated);
+        found = at_hostname(registry, text, preferred).await?;
     }
     match found.len() {
         1 => Ok(found.remove(0)),
@@ -44,6 +52,22 @@ pub(super) async fn server(registry: &Registry, text: &str) -> Result<RemoteServ
                 .with_help(format!("name one of them: {}", named.join(", "))))
         }
     }
+}
+
+/// Servers with this host name; only the one in the preferred state, if there is one.
+async fn at_hostname(
+    registry: &Registry,
+    text: &str,
+    preferred: Preferred,
+) -> Result<Vec<RemoteServer>, CommandError> {
+    let Ok(hostname) = Hostname::parse(text) else { return Ok(Vec::new()) };
+    let mut found = registry.find_servers_at(hostname.as_str()).await?;
+    let is_preferred =
+        |server: &RemoteServer| server.deactivated == (preferred == Preferred::Deactivated);
+    if found.iter().filter(|server| is_preferred(server)).count() == 1 {
+        found.retain(is_preferred);
+    }
+    Ok(found)
 }
 
 /// The realm with the UUID that `text` is.

@@ -3,13 +3,16 @@
 use serde_json::json;
 
 use super::{
-    super::{error::CommandResult, selection},
+    super::{
+        error::CommandResult,
+        selection::{self, Preferred},
+    },
     Selected,
 };
 
 pub(super) fn run(arguments: &Selected) -> CommandResult {
     arguments.database.work(async |_, registry| {
-        let server = selection::server(&registry, &arguments.server).await?;
+        let server = selection::server(&registry, &arguments.server, Preferred::Active).await?;
         if !server.approved {
             registry.approve_server(&server, &arguments.decision.decision()).await?;
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::{
     error::{CommandError, CommandResult, exit},
     output::Output,
-    selection,
+    selection::{self, Preferred},
 };
 use super::Selected;
 use crate::registry::Deactivation;
@@ -30,7 +30,7 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let Arguments { common, yes } = arguments;
     common.database.work(async |_, registry| {
-        let server = selection::server(&registry, &common.server).await?;
+        let server = selection::server(&registry, &common.server, Preferred::Active).await?;
         if !server.deactivated {
             if !yes {
                 confirm(&server.hostname)?;

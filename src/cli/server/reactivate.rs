@@ -5,14 +5,14 @@ use serde_json::json;
 use super::{
     super::{
         error::{CommandError, CommandResult, exit},
-        selection,
+        selection::{self, Preferred},
     },
     Selected,
 };
 
 pub(super) fn run(arguments: &Selected) -> CommandResult {
     arguments.database.work(async |_, registry| {
-        let server = selection::server(&registry, &arguments.server).await?;
+        let server = selection::server(&registry, &arguments.server, Preferred::Deactivated).await?;
         if server.deactivated {
             if registry.is_hostname_taken(&server.hostname, server.uuid).await? {
                 let text = format!("another active server has the host name {}", server.hostname);

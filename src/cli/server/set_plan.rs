@@ -7,7 +7,7 @@ use super::super::{
     error::CommandResult,
     output::Output,
     plan::{PlanArguments, ToldPlan, words},
-    selection,
+    selection::{self, Preferred},
 };
 
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let plan = arguments.plan.plan()?;
     arguments.database.work(async |_, registry| {
-        let server = selection::server(&registry, &arguments.server).await?;
+        let server = selection::server(&registry, &arguments.server, Preferred::Active).await?;
         registry.set_server_plan(&server, plan.as_ref(), &arguments.decision.decision()).await?;
         let (before, after) = (words(server.plan.as_ref()), words(plan.as_ref()));
         arguments.output.say(

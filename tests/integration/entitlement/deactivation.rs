@@ -24,9 +24,13 @@ async fn a_deactivated_server_is_refused_everywhere_and_its_name_is_free() {
     assert_eq!(server.register().await, refused);
 
     let heir = world.chat_server("chat.selfhosted.test").await;
-    let printed = world.command(&["server", "reactivate", &server.org_id]).await;
-    assert_eq!(printed.code, 4, "another server has the name: {printed:?}");
+    for named in [server.org_id.as_str(), "chat.selfhosted.test"] {
+        let printed = world.command(&["server", "reactivate", named]).await;
+        assert_eq!(printed.code, 4, "another server has the name: {printed:?}");
+    }
     assert_eq!(deactivate(&heir).await.0, 200);
+    let printed = world.command(&["server", "reactivate", "chat.selfhosted.test"]).await;
+    assert_eq!(printed.code, 3, "both are deactivated: {printed:?}");
     let told = world.done(&["server", "reactivate", &server.org_id]).await;
     assert_eq!(told, "chat.selfhosted.test is served again.\n");
     until("it is served", async || (notify(&server, None).await.0 == 200).then_some(())).await;
@@ -52,6 +56,32 @@ async fn a_server_or_realm_with_a_plan_that_goes_on_is_not_deactivated() {
         }
     }
     assert_eq!(deactivate(&server).await.0, 200);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_servers_with_a_host_name_the_state_tells_which_is_meant() {
+    let world = World::start(USER_LIMIT).await;
+    let servers = ["abcdef12-0000-4000-8000-000000000001", "abcdef12-0000-4000-8000-000000000002"];
+    let [old, heir] = servers;
+    let register = async |id: &str| {
+        let server = world.new_chat_server("chat.selfhosted.test");
+        assert_eq!(server.register_with(&[("zulip_org_id", id)]).await, Registered::Created);
+    };
+    register(old).await;
+    world.done(&["server", "deactivate", old, "--yes"]).await;
+    register(heir).await;
+
+    let plan = ["chat.selfhosted.test.", "business", "--json"];
+    let told = world.command(&[&["server", "set-plan"], &plan[..]].concat()).await.json();
+    assert_eq!(told["server"], heir, "the active one of a host name");
+    let printed = world.command(&["server", "set-plan", "abcdef12", "business"]).await;
+    assert_eq!(printed.code, 3, "a beginning of two is nobody's: {printed:?}");
+    assert!(servers.iter().all(|id| printed.complaint.contains(id)), "{printed:?}");
+
+    let printed = world.command(&["server", "reactivate", "chat.selfhosted.test"]).await;
+    assert_eq!(printed.code, 4, "the deactivated one is meant: {printed:?}");
+    assert!(printed.complaint.contains("another active server has the host name"), "{printed:?}");
     world.shutdown().await;
 }
 
