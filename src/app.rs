@@ -17,7 +17,7 @@ use crate::{
     names::{Names, NamesError},
     outbound::TrustError,
     providers::{Providers, ProvidersError},
-    push_registration::{PushRegistrations, RegistrationKeys},
+    push_registration::{KeysUnusable, PushRegistrations, RegistrationKeys},
     random::Random,
     rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
     registration::Registrations,
@@ -129,9 +129,15 @@ impl App {
         let registry =
             Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
         let keys = RegistrationKeys::new(registry.clone(), &secret_key, Random::default());
-        if let Err(error) = keys.check().await {
-            // All else works without.
-            tracing::error!(event = "registration_key.sealed", %error, "phones cannot register sealed");
+        // All else works without.
+        match keys.check().await {
+            Ok(()) => {}
+            Err(KeysUnusable::Sealed(error)) => {
+                tracing::error!(event = "registration_key.sealed", %error, "phones cannot register sealed");
+            }
+            Err(KeysUnusable::Unread(error)) => {
+                tracing::error!(event = "registration_key.unread", %error, "the registration keys could not be checked");
+            }
         }
         let entitlement = EntitlementPolicy::new(&config.entitlement, clock.clone());
         let desk = Desk::default();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-pub use keys::{AddedKey, KeyError, RegistrationKey, RegistrationKeys};
+pub use keys::{AddedKey, KeyError, KeysUnusable, RegistrationKey, RegistrationKeys};
 use plaintext::Plaintext;
 
 use crate::{

@@ -55,6 +55,17 @@ pub enum KeyError {
     Sealed(String),
 }
 
+/// Why it is not certain that phones can register sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysUnusable {
+    /// One of the keys cannot be opened.
+    #[error(transparent)]
+    Sealed(#[from] KeyError),
+    /// Nobody knows: the database failed.
+    #[error(transparent)]
+    Unread(#[from] RegistryError),
+}
+
 /// A key that opens registrations.
 pub(super) struct LiveKey {
     pub(super) id: i64,
@@ -136,7 +147,7 @@ impl RegistrationKeys {
     /// # Errors
     ///
     /// When the keys cannot be read, or one cannot be opened.
-    pub async fn check(&self) -> Result<(), super::PushRegistrationError> {
+    pub async fn check(&self) -> Result<(), KeysUnusable> {
         for key in self.registry.registration_keys().await?.iter() {
             if key.retired_at.is_none() {
                 self.open(key)?;
