@@ -178,6 +178,9 @@ impl Registrations {
         };
         self.registry.add_server(new).await?;
         tracing::info!(event = "server.registered", server = %uuid, hostname = hostname.as_str(), "a server registered");
+        if self.config.mode == RegistrationMode::Approval {
+            tracing::warn!(event = "server.waiting", server = %uuid, hostname = hostname.as_str(), "a server waits for approval; to let it push: `push-bouncer server approve {hostname}`");
+        }
         Ok(Registered::Created)
     }
 
