@@ -2,4 +2,5 @@
 
 pub mod operator;
 pub mod push;
+mod realm_status;
 pub mod server;

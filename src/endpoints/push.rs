@@ -3,7 +3,6 @@
 pub mod e2ee;
 mod identity;
 pub mod notify;
-mod realm_status;
 pub mod register;
 pub mod test_notification;
 pub mod unregister;

@@ -5,11 +5,12 @@ use std::{borrow::Cow, sync::Arc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{identity, realm_status::RealmStatus};
+use super::identity;
 use crate::{
     app::App,
     dispatch::{ListedDevices, Recipient, Summary},
     domain::{notification::Notification, remote_server::RemoteServer, user::User},
+    endpoints::realm_status::RealmStatus,
     entitlement::Entitlement,
     http::{ApiError, AuthenticatedRequest, Document, Endpoint, Success, find_realm, parse_uuid},
 };

@@ -11,7 +11,7 @@ use serde::{Serialize, de::IgnoredAny};
 
 use crate::{
     app::App,
-    clock::Timestamp,
+    endpoints::realm_status::RealmStatus,
     http::{ApiError, AuthenticatedRequest, Endpoint, Parameters, Success},
     registry::{Upload, VersionReport},
 };
@@ -35,13 +35,6 @@ struct AnalyticsResponse {
     realms: BTreeMap<String, RealmStatus>,
 }
 
-#[derive(Serialize)]
-struct RealmStatus {
-    can_push: bool,
-    /// Unix seconds.
-    expected_end_timestamp: Option<i64>,
-}
-
 /// Stores all of it.
 pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Success, ApiError> {
     let AuthenticatedRequest { server, parameters, .. } = request;
@@ -49,10 +42,9 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
     let decoded = tokio::task::spawn_blocking(move || decode(&parameters)).await;
     let upload = decoded.map_err(|_| ApiError::Internal)??;
     let decided = app.analytics.receive(&server, upload).await?;
-    let realms = decided.into_iter().map(|(uuid, entitlement)| {
-        let expected_end_timestamp = entitlement.expected_end.map(Timestamp::unix_seconds);
-        (uuid.to_string(), RealmStatus { can_push: entitlement.can_push, expected_end_timestamp })
-    });
+    let realms = decided
+        .into_iter()
+        .map(|(uuid, entitlement)| (uuid.to_string(), RealmStatus::from(&entitlement)));
     Ok(Success::with(&AnalyticsResponse { realms: realms.collect() }))
 }
 

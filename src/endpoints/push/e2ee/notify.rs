@@ -12,7 +12,7 @@ use crate::{
         e2ee_device::DeviceName,
         encrypted_push::{ApnsPriority, EncryptedContent, EncryptedPush, FcmPriority, PushType},
     },
-    endpoints::push::realm_status::RealmStatus,
+    endpoints::realm_status::RealmStatus,
     http::{
         ApiError, AuthenticatedRequest, Document, Endpoint, Success, parse_uuid, require_realm,
     },

@@ -1,4 +1,4 @@
-//! What the answer to a notification says of its realm.
+//! What answers to notifications and uploads say of a realm.
 
 use serde::Serialize;
 
