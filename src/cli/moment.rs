@@ -1,43 +1,43 @@
-//! Moments as operators and programs read them.
+//! Moments as operators write them, and as operators and programs read them.
+
+use time::{
+    Date, OffsetDateTime, UtcOffset,
+    format_description::well_known::{Iso8601, Rfc3339},
+};
 
 use crate::clock::Timestamp;
 
-const DAY_SECONDS: i64 = 24 * 60 * 60;
-
-/// A moment as RFC 3339 has it, in UTC and to the second.
-pub(super) fn utc(moment: Timestamp) -> String {
-    let seconds = moment.unix_seconds();
-    let (mut days, second) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
-    let mut year = 1970;
-    while days < 0 {
-        year -= 1;
-        days += days_of(year);
-    }
-    while days >= days_of(year) {
-        days -= days_of(year);
-        year += 1;
-    }
-    let february = days_of(year) - 337;
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (day, hour, minute, second) = (days + 1, second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+/// A day such as 2027-12-01, which is its beginning in UTC, or a moment as RFC 3339 has it.
+pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
+    let day =
+        Date::parse(text, &Iso8601::DATE).map(|day| day.midnight().assume_offset(UtcOffset::UTC));
+    let moment = day.or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
+    let moment =
+        moment.map_err(|_| "write it like 2027-12-01 or 2027-12-01T08:00:00Z".to_owned())?;
+    Ok(Timestamp::from_unix_seconds(moment.unix_timestamp()))
 }
 
-fn days_of(year: i64) -> i64 {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if is_leap { 366 } else { 365 }
+/// A moment as RFC 3339 has it, in UTC and to the second; Unix seconds where its year has not four digits.
+pub(super) fn utc(moment: Timestamp) -> String {
+    let seconds = moment.unix_seconds();
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let text = moment.and_then(|moment| moment.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| seconds.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_utc() {
+        assert_eq!(parse("2027-12-01"), Ok(Timestamp::from_unix_seconds(1_827_619_200)));
+        let with_zone = parse("2027-12-01T02:00:00+02:00");
+        assert_eq!(with_zone, Ok(Timestamp::from_unix_seconds(1_827_619_200)));
+        for text in ["", "tomorrow", "2027-13-01", "1.12.2027"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn moments_are_written_in_utc() {
@@ -47,7 +47,9 @@ mod tests {
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_700_000_000, "2023-11-14T22:13:20Z"),
             (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (1_827_619_200, "2027-12-01T00:00:00Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (9_223_372_036_854_775, "9223372036854775"),
         ] {
             assert_eq!(utc(Timestamp::from_unix_seconds(seconds)), expected);
         }

@@ -2,12 +2,11 @@
 
 use clap::ValueEnum;
 use serde::Serialize;
-use time::{
-    Date, OffsetDateTime, UtcOffset,
-    format_description::well_known::{Iso8601, Rfc3339},
-};
 
-use super::error::{CommandError, exit};
+use super::{
+    error::{CommandError, exit},
+    moment::{self, utc},
+};
 use crate::{
     clock::Timestamp,
     domain::plan::{COMMUNITY, Plan, PlanStatus},
@@ -28,7 +27,7 @@ pub(super) struct PlanArguments {
     #[arg(long, value_enum)]
     status: Option<Status>,
     /// When it ends: a day such as 2027-12-01 (its beginning, UTC), or a moment as RFC 3339 writes it
-    #[arg(long, value_name = "DATE", value_parser = moment)]
+    #[arg(long, value_name = "DATE", value_parser = moment::parse)]
     ends: Option<Timestamp>,
     /// For how many users it is, where the policy is `plans`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..))]
@@ -83,7 +82,7 @@ impl ToldPlan {
         Self {
             name: plan.name.clone(),
             status: plan.status.as_str(),
-            ends: plan.ends_at.map(day_and_time),
+            ends: plan.ends_at.map(utc),
             users: plan.user_limit,
         }
     }
@@ -95,40 +94,10 @@ pub(super) fn words(plan: Option<&Plan>) -> String {
     let mut words = format!("{}, {}", plan.name, plan.status.as_str());
     if let Some(ends_at) = plan.ends_at {
         words.push(' ');
-        words.push_str(&day_and_time(ends_at));
+        words.push_str(&utc(ends_at));
     }
     if let Some(users) = plan.user_limit {
         words.push_str(&format!(", for {users} users"));
     }
     words
-}
-
-fn day_and_time(moment: Timestamp) -> String {
-    let moment = OffsetDateTime::from_unix_timestamp(moment.unix_seconds());
-    moment.ok().and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let day =
-        Date::parse(text, &Iso8601::DATE).map(|day| day.midnight().assume_offset(UtcOffset::UTC));
-    let moment = day.or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
-    let moment =
-        moment.map_err(|_| "write it like 2027-12-01 or 2027-12-01T08:00:00Z".to_owned())?;
-    Ok(Timestamp::from_unix_seconds(moment.unix_timestamp()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_begins_at_midnight_utc() {
-        assert_eq!(moment("2027-12-01"), Ok(Timestamp::from_unix_seconds(1_827_619_200)));
-        let with_zone = moment("2027-12-01T02:00:00+02:00");
-        assert_eq!(with_zone, Ok(Timestamp::from_unix_seconds(1_827_619_200)));
-        for text in ["", "tomorrow", "2027-13-01", "1.12.2027"] {
-            assert!(moment(text).is_err(), "{text}");
-        }
-        assert_eq!(day_and_time(moment("2027-12-01").unwrap()), "2027-12-01T00:00:00Z");
-    }
 }
