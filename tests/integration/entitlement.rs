@@ -4,7 +4,7 @@ use entities::audit_log;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::{Value, json};
 
-use crate::world::{ChatServer, IAGO, Registered, World, to, until};
+use crate::world::{ChatServer, IAGO, Registered, World, audit_row, to, until_it_counts};
 
 mod approval;
 mod deactivation;
@@ -37,10 +37,16 @@ async fn a_plan_set_on_the_command_line_counts_within_a_second() {
 
     let told = world.done(&["server", "set-plan", "chat.selfhosted.test", "business"]).await;
     assert!(told.starts_with("chat.selfhosted.test: no plan → business, active."), "{told}");
-    until("the plan counts", async || (notify(&server, None).await.0 == 200).then_some(())).await;
+    until_it_counts("the plan counts", async || {
+        (notify(&server, None).await.0 == 200).then_some(())
+    })
+    .await;
 
     world.done(&["server", "set-plan", &server.org_id[..8], "none", "--reason", "unpaid"]).await;
-    until("the plan is gone", async || (notify(&server, None).await.0 == 400).then_some(())).await;
+    until_it_counts("the plan is gone", async || {
+        (notify(&server, None).await.0 == 400).then_some(())
+    })
+    .await;
 
     let rows = audit_log::Entity::find()
         .filter(audit_log::Column::EventType.eq(10204))
@@ -69,7 +75,7 @@ async fn the_end_of_a_plan_is_told_with_every_notification() {
     let ending = ["business", "--ends", "2099-12-01"];
     world.done(&[&["server", "set-plan", "chat.selfhosted.test"], &ending[..]].concat()).await;
     let expected = json!({"can_push": true, "expected_end_timestamp": 4_099_766_400_i64});
-    until("the plan counts", async || {
+    until_it_counts("the plan counts", async || {
         (notify(&server, Some(REALM)).await == (200, expected.clone())).then_some(())
     })
     .await;
@@ -84,7 +90,7 @@ async fn a_plan_of_a_realm_is_for_that_realm_only() {
     let server = server_with_realm(&world).await;
     world.done(&["realm", "set-plan", REALM, "community"]).await;
     let may = json!({"can_push": true, "expected_end_timestamp": null});
-    until("the plan counts", async || {
+    until_it_counts("the plan counts", async || {
         (notify(&server, Some(REALM)).await == (200, may.clone())).then_some(())
     })
     .await;
@@ -93,8 +99,40 @@ async fn a_plan_of_a_realm_is_for_that_realm_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_covers_as_many_users_as_it_is_for() {
+    let world = World::start("entitlement = { policy = \"plans\", free_users = 5 }\n").await;
+    let server = world.chat_server("chat.selfhosted.test").await;
+    let upload = async |row: i64, users: i64| {
+        let rows = [("realmauditlog_rows", json!([audit_row(row, 2, users)]))];
+        server.upload_realm_with(REALM, &rows).await["realms"][REALM]["can_push"].clone()
+    };
+    let too_many = "Your plan doesn't allow sending push notifications. Reason provided by the server: \
+        Push notifications access with 5+ users requires signing up for a plan.";
+    assert_eq!(upload(1, 6).await, false);
+    assert_eq!(notify(&server, Some(REALM)).await, (400, too_many.into()));
+
+    let plan = ["server", "set-plan", "chat.selfhosted.test", "business", "--users", "10"];
+    world.done(&plan).await;
+    let may = json!({"can_push": true, "expected_end_timestamp": null});
+    until_it_counts("the plan counts", async || {
+        (notify(&server, Some(REALM)).await == (200, may.clone())).then_some(())
+    })
+    .await;
+    assert_eq!(upload(2, 10).await, true);
+    assert_eq!(notify(&server, Some(REALM)).await.0, 200);
+
+    assert_eq!(upload(3, 11).await, false);
+    for realm in [Some(REALM), None] {
+        assert_eq!(notify(&server, realm).await, (400, too_many.into()), "{realm:?}");
+    }
+    assert_eq!(upload(4, 5).await, true, "so few need no plan");
+    assert_eq!(notify(&server, None).await.0, 200);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_nobody_or_several_could_be_is_refused_by_the_command_line() {
-    let world = World::start("").await;
+    let world = World::start(USER_LIMIT).await;
     let printed = world.command(&["server", "set-plan", "nosuch.test", "business"]).await;
     assert_eq!(printed.code, 3);
     assert!(printed.complaint.starts_with("error: no server matches `nosuch.test`\nhelp: "));

@@ -24,7 +24,7 @@ pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
 pub(crate) use upload::{
     audit_row, installation_count, noted, realm, realm_count, roles, stored_realm,
 };
-pub(crate) use waiting::until;
+pub(crate) use waiting::{until, until_it_counts};
 
 mod account;
 mod chat_server;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{R1, one_server, refusal, said, success};
-use crate::world::{ChatServer, IAGO, message, to, until};
+use crate::world::{ChatServer, IAGO, message, to, until_it_counts};
 
 const USER_LIMIT: &str = "entitlement.policy = \"user-limit\"\n";
 
@@ -98,5 +98,6 @@ async fn notify(server: &ChatServer) -> (u16, Value) {
 
 /// A plan set by another process counts within a second.
 async fn may_push_then(server: &ChatServer) {
-    until("the plan counts", async || (notify(server).await.0 == 200).then_some(())).await;
+    until_it_counts("the plan counts", async || (notify(server).await.0 == 200).then_some(()))
+        .await;
 }
