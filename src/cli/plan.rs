@@ -6,9 +6,11 @@ use serde::Serialize;
 use super::{
     error::{CommandError, exit},
     moment::{self, utc},
+    output::Output,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
+    config::EntitlementRule,
     domain::plan::{COMMUNITY, Plan, PlanStatus},
 };
 
@@ -58,10 +60,16 @@ impl PlanArguments {
     pub(super) fn plan(&self) -> Result<Option<Plan>, CommandError> {
         let refuse = |text: &str| Err(CommandError::told(exit::REFUSED, text.to_owned()));
         if self.name == NONE {
+            if self.status.is_some() || self.ends.is_some() || self.users.is_some() {
+                return refuse("`none` takes the plan away: there is nothing to say of it");
+            }
             return Ok(None);
         }
         if self.name.is_empty() || self.name.chars().count() > MAX_NAME_LENGTH {
             return refuse("a plan's name has 1 to 64 characters");
+        }
+        if self.ends.is_some_and(|ends| ends < Clock::default().now()) {
+            return refuse("`--ends` is in the past");
         }
         let status = match (self.status, self.ends) {
             (Some(Status::Active), _) | (None, None) => PlanStatus::Active,
@@ -74,6 +82,21 @@ impl PlanArguments {
         }
         let Self { name, ends, users, .. } = self;
         Ok(Some(Plan { name: name.clone(), status, ends_at: *ends, user_limit: *users }))
+    }
+}
+
+/// Says to the person at the terminal what of a plan does not count under the policy of this bouncer.
+pub(super) fn warn_of_policy(plan: Option<&Plan>, policy: EntitlementRule, output: Output) {
+    let Some(plan) = plan else { return };
+    match (policy, plan.user_limit) {
+        (EntitlementRule::Always, _) => output.talk(
+            "`entitlement.policy` is `always`: the plan changes nothing about pushes until it is another.",
+        ),
+        (EntitlementRule::UserLimit, Some(_)) => output.talk(
+            "`entitlement.policy` is `user-limit`: the number of users changes nothing about pushes until it is \
+             `plans`.",
+        ),
+        (EntitlementRule::UserLimit, None) | (EntitlementRule::Plans, _) => {}
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     database::{DatabaseArguments, DecisionArguments},
     error::CommandResult,
     output::Output,
-    plan::{PlanArguments, ToldPlan, words},
+    plan::{PlanArguments, ToldPlan, warn_of_policy, words},
     selection,
 };
 
@@ -42,10 +42,11 @@ impl Command {
 pub(super) fn run(command: &Command) -> CommandResult {
     let Command::SetPlan(arguments) = command;
     let plan = arguments.plan.plan()?;
-    arguments.database.work(async |_, registry| {
+    arguments.database.work(async |config, registry| {
         let realm = selection::realm(&registry, &arguments.realm).await?;
         registry.set_realm_plan(&realm, plan.as_ref(), &arguments.decision.decision()).await?;
         let (before, after) = (words(realm.plan.as_ref()), words(plan.as_ref()));
+        warn_of_policy(plan.as_ref(), config.entitlement.policy, arguments.output);
         arguments.output.say(
             format!("{}: {before} → {after}. All nodes use it within a second.", realm.uuid),
             &json!({

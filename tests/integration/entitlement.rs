@@ -131,6 +131,59 @@ async fn a_plan_covers_as_many_users_as_it_is_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_cannot_be_meant_so_is_refused_by_the_command_line() {
+    let world = World::start(USER_LIMIT).await;
+    let server = server_with_realm(&world).await;
+    for command in [["server", "set-plan", "chat.selfhosted.test"], ["realm", "set-plan", REALM]] {
+        for plan in [
+            &["business", "--ends", "2020-12-01"][..],
+            &["none", "--ends", "2099-12-01"],
+            &["none", "--status", "active"],
+            &["none", "--users", "10"],
+        ] {
+            let printed = world.command(&[&command[..], plan].concat()).await;
+            assert_eq!((printed.code, printed.text.as_str()), (4, ""), "{plan:?}");
+        }
+    }
+    assert_eq!(server.stored(&world.database().await).await.plan_name, None);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_of_a_plan_does_not_count_is_said() {
+    let world = World::start("").await;
+    server_with_realm(&world).await;
+    for command in [["server", "set-plan", "chat.selfhosted.test"], ["realm", "set-plan", REALM]] {
+        let set = async |plan: &[&str]| {
+            let printed = world.command(&[&command[..], plan].concat()).await;
+            assert_eq!(printed.code, 0, "{printed:?}");
+            printed.complaint
+        };
+        let said = set(&["business"]).await;
+        assert!(
+            said.starts_with("`entitlement.policy` is `always`: the plan changes nothing"),
+            "{said}"
+        );
+        assert_eq!(set(&["business", "--json"]).await, "", "a program knows");
+        assert_eq!(set(&["none"]).await, "");
+    }
+    world.shutdown().await;
+
+    let world = World::start(USER_LIMIT).await;
+    server_with_realm(&world).await;
+    let set = ["server", "set-plan", "chat.selfhosted.test", "business"];
+    assert_eq!(world.command(&set).await.complaint, "");
+    let said = world.command(&[&set[..], &["--users", "10"]].concat()).await.complaint;
+    assert!(said.contains("the number of users changes nothing"), "{said}");
+    world.shutdown().await;
+
+    let world = World::start("entitlement.policy = \"plans\"\n").await;
+    server_with_realm(&world).await;
+    world.done(&[&set[..], &["--users", "10"]].concat()).await;
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_nobody_or_several_could_be_is_refused_by_the_command_line() {
     let world = World::start(USER_LIMIT).await;
     let printed = world.command(&["server", "set-plan", "nosuch.test", "business"]).await;

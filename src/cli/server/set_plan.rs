@@ -6,7 +6,7 @@ use super::super::{
     database::{DatabaseArguments, DecisionArguments},
     error::CommandResult,
     output::Output,
-    plan::{PlanArguments, ToldPlan, words},
+    plan::{PlanArguments, ToldPlan, warn_of_policy, words},
     selection::{self, Preferred},
 };
 
@@ -32,10 +32,11 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let plan = arguments.plan.plan()?;
-    arguments.database.work(async |_, registry| {
+    arguments.database.work(async |config, registry| {
         let server = selection::server(&registry, &arguments.server, Preferred::Active).await?;
         registry.set_server_plan(&server, plan.as_ref(), &arguments.decision.decision()).await?;
         let (before, after) = (words(server.plan.as_ref()), words(plan.as_ref()));
+        warn_of_policy(plan.as_ref(), config.entitlement.policy, arguments.output);
         arguments.output.say(
             format!("{}: {before} → {after}. All nodes use it within a second.", server.hostname),
             &json!({
