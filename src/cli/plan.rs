@@ -65,8 +65,9 @@ impl PlanArguments {
             }
             return Ok(None);
         }
-        if self.name.is_empty() || self.name.chars().count() > MAX_NAME_LENGTH {
-            return refuse("a plan's name has 1 to 64 characters");
+        let is_seen = !self.name.chars().any(char::is_control);
+        if self.name.is_empty() || self.name.chars().count() > MAX_NAME_LENGTH || !is_seen {
+            return refuse("a plan's name has 1 to 64 characters, and no control characters");
         }
         if self.ends.is_some_and(|ends| ends < Clock::default().now()) {
             return refuse("`--ends` is in the past");

@@ -173,6 +173,19 @@ fn is_foreign_letter(c: char) -> bool {
         && !c.is_whitespace()
         && !FOLDED_TO_PUNCTUATION.contains(&c)
         && !FOLDED_TO_DOT.contains(&c)
+        && !is_unseen(c)
+}
+
+/// Characters that show nothing or turn the text around: resolvers drop them, so that one host would have many
+/// names, and an operator would read another one than is meant
+/// ([Default_Ignorable_Code_Point and Bidi_Control](https://www.unicode.org/reports/tr44/)).
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ mod tests {
     fn a_secret_is_good_for_its_host_name_only_and_stays_unused_at_another() {
         let (secrets, _) = secrets(b"a");
         let secret = secrets.issue(&host("chat.test:8443"), 1);
-        for other in ["chat.test", "chat.test:443", "other.test:8443", "chat.test.:8443"] {
+        for other in ["chat.test", "chat.test:443", "other.test:8443"] {
             let told = redeemed(&secrets, &secret, other);
             assert_eq!(told, Err(SecretError::OtherHostname), "{other}");
         }

@@ -146,6 +146,19 @@ fn what_names_no_host_is_refused() {
 }
 
 #[test]
+fn characters_that_nobody_sees_are_refused() {
+    for unseen in ['\u{ad}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{e0001}'] {
+        let text = format!("chat.exam{unseen}ple.org");
+        assert_eq!(
+            Hostname::parse(&text),
+            Err(HostnameError::Invalid),
+            "{}",
+            text.escape_unicode()
+        );
+    }
+}
+
+#[test]
 fn characters_that_resolvers_fold_into_punctuation_are_refused() {
     for text in [
         "foo\u{3000}bar.test",
