@@ -10,6 +10,7 @@ mod credentials;
 mod entitlement;
 mod http2;
 mod life_of_a_server;
+mod log;
 mod old_servers;
 mod operator;
 mod other_processes;
