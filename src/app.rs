@@ -23,15 +23,18 @@ use crate::{
     registration::Registrations,
     registry::{Desk, OpenError, Registry},
     secret_key::{SecretKey, SecretKeyError},
-    shares::Shares,
+    shares::{Memory, Shares},
     transfer::{TransferTools, Transfers},
 };
 
 /// Memory for large bodies, in kibibytes: 64 of the largest usual kind at once.
-pub const LARGE_BODIES_KIBIBYTES: usize = 128 * 1024;
+const LARGE_BODIES_KIBIBYTES: usize = 128 * 1024;
 
 /// Memory for uploads of statistics, in kibibytes: five of the largest kind at once.
-pub const UPLOADS_KIBIBYTES: usize = 256 * 1024;
+const UPLOADS_KIBIBYTES: usize = 256 * 1024;
+
+/// A form is there as it came and as it was decoded.
+const COPIES_OF_BODY: usize = 2;
 
 /// A chat server makes one upload at a time.
 const UPLOADS_PER_SERVER: usize = 1;
@@ -89,10 +92,10 @@ pub struct App {
     pub stranger_forms: Arc<Shares<AddressKey>>,
     /// Uploads of statistics that are under way, by our key of the server.
     pub uploads: Arc<Shares<i64>>,
-    /// Kibibytes for uploads, in all; who finds none waits.
-    pub upload_memory: Arc<Semaphore>,
-    /// Kibibytes for large bodies, in all; who finds none waits.
-    pub body_memory: Arc<Semaphore>,
+    /// For uploads, by our key of the server; who finds none waits.
+    pub upload_memory: Arc<Memory<i64>>,
+    /// For other large bodies.
+    pub body_memory: Arc<Memory<i64>>,
 }
 
 /// Why a bouncer cannot be built.
@@ -113,6 +116,12 @@ pub enum BuildError {
     /// The authorities of `outbound.ca_file` cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
+}
+
+/// The memory that a body of so many bytes takes until its request has been worked on, in kibibytes.
+#[must_use]
+pub fn memory_of_body(bytes: usize) -> usize {
+    bytes.div_ceil(1024).saturating_mul(COPIES_OF_BODY)
 }
 
 impl App {
@@ -182,8 +191,14 @@ impl App {
             suspect_lookups: Semaphore::new(SUSPECT_LOOKUPS),
             stranger_forms: Shares::new(STRANGER_FORMS),
             uploads: Shares::new(UPLOADS_PER_SERVER),
-            upload_memory: Arc::new(Semaphore::new(UPLOADS_KIBIBYTES)),
-            body_memory: Arc::new(Semaphore::new(LARGE_BODIES_KIBIBYTES)),
+            upload_memory: Memory::new(
+                UPLOADS_KIBIBYTES,
+                memory_of_body(config.http.max_upload_bytes),
+            ),
+            body_memory: Memory::new(
+                LARGE_BODIES_KIBIBYTES,
+                memory_of_body(config.http.max_body_bytes),
+            ),
             config,
             secret_key,
             clock,

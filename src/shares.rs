@@ -6,6 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use memory::{Hold, Memory};
+
+mod memory;
+
 /// Counts what each one has, up to a bound.
 pub struct Shares<K: Copy + Eq + Hash> {
     each: usize,

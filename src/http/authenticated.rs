@@ -19,7 +19,7 @@ use super::{
     parameters::is_form,
 };
 use crate::{
-    app::{App, LARGE_BODIES_KIBIBYTES, UPLOADS_KIBIBYTES},
+    app::App,
     domain::remote_server::RemoteServer,
     metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
     rate_limit::Decision,
@@ -95,16 +95,14 @@ where
     F: Future<Output = Result<Success, ApiError>>,
 {
     let config = &app.config.http;
-    let (limit, body_time, memory) = if endpoint.is_upload {
+    let (limit, body_time) = match endpoint.is_upload {
         // An upload may take most of its time to arrive.
-        let memory = (&app.upload_memory, UPLOADS_KIBIBYTES);
-        (config.max_upload_bytes, config.analytics_timeout / 2, memory)
-    } else {
-        (config.max_body_bytes, config.body_timeout, (&app.body_memory, LARGE_BODIES_KIBIBYTES))
+        true => (config.max_upload_bytes, config.analytics_timeout / 2),
+        false => (config.max_body_bytes, config.body_timeout),
     };
     let (parts, body) = request.into_parts();
     let deadline = Instant::now() + body_time;
-    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline, memory);
+    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline);
     let mut learnt = Learnt::default();
     let mut answer = match serve(&app, &parts, &mut body, endpoint, &mut learnt, handle).await {
         Ok(answer) => answer,
@@ -169,11 +167,15 @@ where
         return Err(ApiError::RateLimited(retry_after));
     }
     app.registry.touch_server(server.id);
-    let upload = match endpoint.is_upload {
-        true => Some(app.uploads.take(server.id).ok_or(ApiError::Overloaded)?),
-        false => None,
+    let (upload, memory) = match endpoint.is_upload {
+        true => {
+            let upload = app.uploads.take(server.id).ok_or(ApiError::Overloaded)?;
+            (Some(upload), &app.upload_memory)
+        }
+        false => (None, &app.body_memory),
     };
-    let ReceivedBody { bytes: body, place } = body.all().await.map_err(|error| match error {
+    let received = body.all(memory, server.id).await;
+    let ReceivedBody { bytes: body, place } = received.map_err(|error| match error {
         // A chat server gives up for good at a 4xx, and takes an upload's for the end of all pushes.
         ApiError::BodyTimeout => ApiError::Timeout,
         other => other,

@@ -6,12 +6,13 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::ApiError;
+use crate::{
+    app::memory_of_body,
+    shares::{Hold, Memory},
+};
 
 /// So much of a body that is too long is read and thrown away, so that the caller gets to read why.
 const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
@@ -20,14 +21,15 @@ const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_DISCARDED_AFTER_REFUSAL: u64 = 1024 * 1024;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A body up to this size needs no place among the large ones.
-const SMALL_BODY_BYTES: usize = 64 * 1024;
+/// A body up to this size needs no place among the large ones. For what comes after it, memory is taken in
+/// steps of the same size: what was announced and never comes costs nobody anything.
+pub(super) const SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// A body that was read, and its place in memory.
 pub(super) struct ReceivedBody {
     pub(super) bytes: Bytes,
     /// Given back when the request has been worked on.
-    pub(super) place: Option<OwnedSemaphorePermit>,
+    pub(super) place: Hold<i64>,
 }
 
 /// A body that is being read.
@@ -39,20 +41,10 @@ pub(super) struct IncomingBody {
     deadline: Instant,
     announced: Option<u64>,
     expects_continue: bool,
-    /// Kibibytes for large bodies.
-    memory: Arc<Semaphore>,
-    /// So many there are in all.
-    memory_kibibytes: usize,
 }
 
 impl IncomingBody {
-    pub(super) fn new(
-        body: Body,
-        headers: &HeaderMap,
-        limit: usize,
-        deadline: Instant,
-        (memory, memory_kibibytes): (&Arc<Semaphore>, usize),
-    ) -> Self {
+    pub(super) fn new(body: Body, headers: &HeaderMap, limit: usize, deadline: Instant) -> Self {
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
@@ -65,8 +57,6 @@ impl IncomingBody {
             deadline,
             announced,
             expects_continue: headers.contains_key(header::EXPECT),
-            memory: Arc::clone(memory),
-            memory_kibibytes,
         }
     }
 
@@ -91,41 +81,53 @@ impl IncomingBody {
         self.discard(MAX_DISCARDED_AFTER_REFUSAL, until).await;
     }
 
-    /// All of the body.
-    pub(super) async fn all(&mut self) -> Result<ReceivedBody, ApiError> {
-        if self.announced.is_some_and(|announced| announced > self.limit as u64) {
-            return Err(self.too_large().await);
+    /// All of the body, with a place of this server.
+    pub(super) async fn all(
+        &mut self,
+        memory: &Arc<Memory<i64>>,
+        server: i64,
+    ) -> Result<ReceivedBody, ApiError> {
+        let mut place = memory.hold(server);
+        if self.read_all(Some(&mut place)).await? {
+            return Ok(ReceivedBody { bytes: self.take(), place });
         }
-        let mut place = None;
-        while !self.is_complete {
-            if place.is_none() && self.is_large() {
-                place = Some(self.place().await?);
+        // What is thrown away needs none.
+        drop(place);
+        Err(self.too_large().await)
+    }
+
+    /// All of a body whose limit is so small that it needs no place.
+    pub(super) async fn all_of_small(&mut self) -> Result<Bytes, ApiError> {
+        self.limit = self.limit.min(SMALL_BODY_BYTES);
+        match self.read_all(None).await? {
+            true => Ok(self.take()),
+            false => Err(self.too_large().await),
+        }
+    }
+
+    fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.read).freeze()
+    }
+
+    /// Whether all of it is there; else it is too large.
+    async fn read_all(&mut self, mut place: Option<&mut Hold<i64>>) -> Result<bool, ApiError> {
+        if self.announced.is_some_and(|announced| announced > self.limit as u64) {
+            return Ok(false);
+        }
+        while self.read.len() <= self.limit {
+            if let Some(place) = &mut place
+                && self.read.len() > SMALL_BODY_BYTES
+            {
+                let steps = self.read.len().next_multiple_of(SMALL_BODY_BYTES);
+                let grown = place.grow_to(memory_of_body(steps.min(self.limit)));
+                timeout_at(self.deadline, grown).await.map_err(|_| ApiError::Overloaded)?;
+            }
+            if self.is_complete {
+                return Ok(true);
             }
             self.read_more().await?;
-            if self.read.len() > self.limit {
-                return Err(self.too_large().await);
-            }
         }
-        Ok(ReceivedBody { bytes: std::mem::take(&mut self.read).freeze(), place })
-    }
-
-    fn is_large(&self) -> bool {
-        self.read.len() > SMALL_BODY_BYTES
-            || self.announced.is_some_and(|announced| announced > SMALL_BODY_BYTES as u64)
-    }
-
-    /// A place for a large body: for what was announced, or for the largest there may be.
-    async fn place(&mut self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let announced = self.announced.and_then(|bytes| usize::try_from(bytes).ok());
-        // Twice: a form is there as it came and as it was decoded.
-        let kibibytes = 2 * announced.unwrap_or(self.limit).min(self.limit).div_ceil(1024);
-        let kibibytes = kibibytes.min(self.memory_kibibytes);
-        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
-        let place = Arc::clone(&self.memory).acquire_many_owned(kibibytes);
-        match timeout_at(self.deadline, place).await {
-            Ok(place) => Ok(place.expect("it is never closed")),
-            Err(_) => Err(ApiError::Overloaded),
-        }
+        Ok(false)
     }
 
     async fn read_more(&mut self) -> Result<(), ApiError> {

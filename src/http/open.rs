@@ -10,7 +10,7 @@ use super::{
     Answer, ApiError, Parameters, Success, body::IncomingBody, client_address::client_address,
 };
 use crate::{
-    app::{App, LARGE_BODIES_KIBIBYTES},
+    app::App,
     domain::address::AddressKey,
     metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
 };
@@ -82,14 +82,8 @@ where
     check_address(app, address)?;
     let deadline = Instant::now() + app.config.http.body_timeout;
     let limit = MAX_BODY_BYTES.min(app.config.http.max_body_bytes);
-    let mut body = IncomingBody::new(
-        body,
-        &parts.headers,
-        limit,
-        deadline,
-        (&app.body_memory, LARGE_BODIES_KIBIBYTES),
-    );
-    let body = body.all().await?.bytes;
+    let mut body = IncomingBody::new(body, &parts.headers, limit, deadline);
+    let body = body.all_of_small().await?;
     let _working = app.in_flight.try_acquire().map_err(|_| ApiError::Overloaded)?;
     let parameters = Parameters::read(&parts.headers, parts.uri.query(), &body).await;
     let ignored = parameters.other_than(endpoint.parameters);
