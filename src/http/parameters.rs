@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderMap, header};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use super::{ApiError, document::parse_uuid};
 /// Fields of one form at most; Zulip's own forms have a dozen.
 const MAX_FIELDS: usize = 1000;
 
-/// A longer form takes more than a millisecond; others are served while it is decoded.
+/// A longer form of either kind takes more than a millisecond; others are served while it is decoded.
 const LONG_FORM_BYTES: usize = 512 * 1024;
 
 /// The parameters of one request. The body is consulted first, then the query; of a repeated parameter
@@ -27,13 +28,12 @@ impl Parameters {
     /// The parameters in a request.
     pub(super) async fn read(headers: &HeaderMap, query: Option<&str>, body: &Bytes) -> Self {
         let body = match content_type(headers) {
-            Some(ContentType::Form) if body.len() > LONG_FORM_BYTES => {
+            Some(content_type) if body.len() > LONG_FORM_BYTES => {
                 let body = body.clone();
-                let decoded = tokio::task::spawn_blocking(move || form(&body)).await;
+                let decoded = tokio::task::spawn_blocking(move || content_type.decode(&body)).await;
                 decoded.expect("decoding a form does not panic")
             }
-            Some(ContentType::Form) => form(body),
-            Some(ContentType::Multipart(boundary)) => multipart(boundary, body).await,
+            Some(content_type) => content_type.decode(body),
             None => Vec::new(),
         };
         Self { body, query: form(query.unwrap_or_default().as_bytes()) }
@@ -167,6 +167,18 @@ enum ContentType {
     Multipart(String),
 }
 
+impl ContentType {
+    fn decode(self, body: &Bytes) -> Vec<(String, String)> {
+        match self {
+            Self::Form => form(body),
+            // All of the body is there: nothing is waited for.
+            Self::Multipart(boundary) => {
+                multipart(boundary, body).now_or_never().unwrap_or_default()
+            }
+        }
+    }
+}
+
 fn content_type(headers: &HeaderMap) -> Option<ContentType> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next().unwrap_or_default().trim();
@@ -190,9 +202,9 @@ async fn multipart(boundary: String, body: &Bytes) -> Vec<(String, String)> {
         futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(whole) });
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut fields = Vec::new();
-    while fields.len() < MAX_FIELDS
-        && let Ok(Some(field)) = parts.next_field().await
-    {
+    // Parts that are no fields cost as much time as those that are.
+    for _ in 0..MAX_FIELDS {
+        let Ok(Some(field)) = parts.next_field().await else { break };
         let (Some(name), None) = (field.name().map(str::to_owned), field.file_name()) else {
             continue;
         };
@@ -219,6 +231,23 @@ mod tests {
         assert_eq!(parameters.optional("a"), Some("5"));
         assert_eq!(parameters.optional("b"), Some("2"));
         assert_eq!(parameters.other_than(&["a", "b"]), ["c"]);
+    }
+
+    #[tokio::test]
+    async fn parts_of_a_multipart_body_count_also_where_they_are_no_fields() {
+        let mut headers = HeaderMap::new();
+        let multipart = "multipart/form-data; boundary=b";
+        headers.insert(header::CONTENT_TYPE, multipart.parse().unwrap());
+        let field = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+        let file = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n\r\n";
+        for (part, bytes) in [("--b\r\n\r\n\r\n\r\n", 0), (file, 0), (file, LONG_FORM_BYTES)] {
+            for (parts, found) in [(MAX_FIELDS - 1, Some("1")), (MAX_FIELDS, None)] {
+                let end = format!("--b--{}", " ".repeat(bytes));
+                let body = Bytes::from(part.repeat(parts) + field + &end);
+                let parameters = Parameters::read(&headers, None, &body).await;
+                assert_eq!(parameters.optional("a"), found, "{parts} of {part}, {bytes} bytes");
+            }
+        }
     }
 
     #[tokio::test]

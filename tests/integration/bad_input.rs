@@ -13,6 +13,7 @@ use tokio::{
 use crate::world::World;
 use requests::{ID, KEY, Malformed, Manner};
 
+mod neighbours;
 mod requests;
 
 /// Deadlines short enough to wait for.
