@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Above so many members a repeated name is looked for by hashing and no longer one by one.
@@ -14,8 +14,10 @@ const FEW_MEMBERS: usize = 16;
 /// `Debug`: what it holds may be a message.
 #[derive(Clone)]
 pub struct JsonObject<'a> {
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    members: Members<'a>,
 }
+
+type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// Why a text is no JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,17 +37,17 @@ impl<'a> JsonObject<'a> {
     ///
     /// When the text is not JSON, or no object.
     pub fn parse(text: &'a str) -> Result<Self, JsonObjectError> {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let parsed = deserializer
-            .deserialize_map(MembersVisitor)
-            .and_then(|members| deserializer.end().map(|()| members));
-        match parsed {
-            Ok(members) => Ok(Self { members: without_repetitions(members) }),
-            Err(_) => match serde_json::from_str::<&RawValue>(text) {
-                Ok(value) if !value.get().starts_with('{') => Err(JsonObjectError::NotAnObject),
-                _ => Err(JsonObjectError::NotJson),
-            },
-        }
+        let members = read(text, MembersVisitor)?;
+        Ok(Self { members: without_repetitions(members) })
+    }
+
+    /// The same with the members of these names only: of an object with millions of others nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not JSON to its end, or no object.
+    pub fn parse_members(text: &'a str, names: &[&str]) -> Result<Self, JsonObjectError> {
+        read(text, NamedMembersVisitor(names)).map(|members| Self { members })
     }
 
     /// The object that `value` is; `None` when it is something else.
@@ -127,10 +129,24 @@ pub fn write_text(output: &mut Vec<u8>, value: &str) {
     serde_json::to_writer(output, value).expect("writing a text into memory does not fail");
 }
 
+fn read<'a, V>(text: &'a str, visitor: V) -> Result<Members<'a>, JsonObjectError>
+where
+    V: Visitor<'a, Value = Members<'a>>,
+{
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = deserializer
+        .deserialize_map(visitor)
+        .and_then(|members| deserializer.end().map(|()| members));
+    read.map_err(|_| match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) if !value.get().starts_with('{') => JsonObjectError::NotAnObject,
+        _ => JsonObjectError::NotJson,
+    })
+}
+
 struct MembersVisitor;
 
 impl<'a> Visitor<'a> for MembersVisitor {
-    type Value = Vec<(Cow<'a, str>, &'a RawValue)>;
+    type Value = Members<'a>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
@@ -140,6 +156,32 @@ impl<'a> Visitor<'a> for MembersVisitor {
         let mut members = Vec::with_capacity(FEW_MEMBERS);
         while let Some(Name(name)) = map.next_key()? {
             members.push((name, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+struct NamedMembersVisitor<'n>(&'n [&'n str]);
+
+impl<'a> Visitor<'a> for NamedMembersVisitor<'_> {
+    type Value = Members<'a>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members: Members<'a> = Vec::with_capacity(self.0.len());
+        while let Some(Name(name)) = map.next_key()? {
+            if !self.0.contains(&name.as_ref()) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value()?;
+            match members.iter_mut().find(|(earlier, _)| *earlier == name) {
+                Some((_, earlier)) => *earlier = value,
+                None => members.push((name, value)),
+            }
         }
         Ok(members)
     }
@@ -167,9 +209,7 @@ impl<'a> serde::Deserialize<'a> for Name<'a> {
     }
 }
 
-fn without_repetitions<'a>(
-    mut members: Vec<(Cow<'a, str>, &'a RawValue)>,
-) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+fn without_repetitions(mut members: Members<'_>) -> Members<'_> {
     if members.len() <= FEW_MEMBERS {
         let mut index = 1;
         while index < members.len() {
@@ -184,7 +224,7 @@ fn without_repetitions<'a>(
         return members;
     }
     let mut places = HashMap::with_capacity(members.len());
-    let mut unique: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::with_capacity(members.len());
+    let mut unique: Members<'_> = Vec::with_capacity(members.len());
     for (name, value) in members {
         match places.get(&name) {
             Some(&place) => {
@@ -214,6 +254,20 @@ mod tests {
         let expected =
             [("a", "3"), ("b", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(members(r#"{"a":1,"b":2,"\u0061":3}"#), expected);
+    }
+
+    #[test]
+    fn of_named_members_the_last_value_counts_and_others_are_passed_over() {
+        let parse =
+            |text| JsonObject::parse_members(text, &["a", "b"]).map(|object| object.members);
+        let found = parse(r#"{"c":[{}],"b":1,"\u0061":2,"d":3,"b":{"e":4},"c":5}"#).unwrap();
+        let found: Vec<_> =
+            found.iter().map(|(name, value)| (name.as_ref(), value.get())).collect();
+        assert_eq!(found, [("b", "{\"e\":4}"), ("a", "2")]);
+        assert_eq!(parse("[]").err(), Some(JsonObjectError::NotAnObject));
+        for text in ["{\"c\":}", "{\"a\":1", "{\"c\":NaN}", "{} x"] {
+            assert_eq!(parse(text).err(), Some(JsonObjectError::NotJson), "{text}");
+        }
     }
 
     #[test]

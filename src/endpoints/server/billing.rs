@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::analytics::{realms, rows::Row};
+use super::analytics::{
+    realms,
+    rows::{Row, RowForm},
+};
 use crate::{
     app::App,
     domain::uuid_text,
@@ -14,6 +17,9 @@ use crate::{
 
 /// Its method and parameters.
 pub const ENDPOINT: Endpoint = Endpoint::post(&["user", "realm", "uri_scheme", "next_page"]);
+
+const USER: RowForm =
+    RowForm { model: "UserDataForRemoteBilling", members: &["uuid", "email", "full_name"] };
 
 /// How the organization's own pages are reached.
 const URI_SCHEMES: [&str; 2] = ["http://", "https://"];
@@ -40,7 +46,7 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
 
 /// What is told of the person is checked as in the reference, and dropped.
 fn check_user(text: &str) -> Result<(), ApiError> {
-    let user = Row::alone("user", "UserDataForRemoteBilling", text)?;
+    let user = Row::alone("user", &USER, text)?;
     let text = |name| user.text(name)?.ok_or_else(|| user.is_not(name, "a string"));
     let uuid = text("uuid")?;
     text("email")?;

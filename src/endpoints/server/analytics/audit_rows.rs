@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::rows::{self, Row, moment};
+use super::rows::{self, Row, RowForm, moment};
 use crate::{
     domain::{
         json_object::{JsonObject, JsonObjectError, text, write_compact},
@@ -13,6 +13,11 @@ use crate::{
 
 /// Longer `extra_data` is no row's; real ones have a few hundred bytes.
 const MAX_EXTRA_DATA_BYTES: usize = 64 * 1024;
+
+const FORM: RowForm = RowForm {
+    model: "RealmAuditLogDataForAnalytics",
+    members: &["id", "realm", "event_time", "backfilled", "extra_data", "event_type"],
+};
 
 /// What the rows are.
 #[derive(Default)]
@@ -35,7 +40,7 @@ enum Odd {
 /// The rows that can be kept: of the events that servers upload, with the users by role or with nothing.
 pub(super) fn decode(text: &str) -> Result<AuditRows, ApiError> {
     let mut are_malformed = false;
-    let kept = rows::decode("realmauditlog_rows", text, "RealmAuditLogDataForAnalytics", |row| {
+    let kept = rows::decode("realmauditlog_rows", text, &FORM, |row| {
         let remote_id = row.integer("id")?;
         let realm_id = row.integer("realm")?;
         let event_time = moment(row.seconds("event_time")?);

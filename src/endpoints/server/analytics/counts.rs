@@ -4,7 +4,7 @@
 //! switch push off for every realm of that server.
 
 use super::{
-    rows::{self, Row, moment},
+    rows::{self, Row, RowForm, moment},
     storable,
 };
 use crate::{
@@ -15,9 +15,19 @@ use crate::{
 /// A longer subgroup is cut.
 const MAX_SUBGROUP_LENGTH: usize = 16;
 
+const OF_REALM: RowForm = RowForm {
+    model: "RealmCountDataForAnalytics",
+    members: &["property", "realm", "id", "end_time", "subgroup", "value"],
+};
+
+const OF_INSTALLATION: RowForm = RowForm {
+    model: "InstallationCountDataForAnalytics",
+    members: &["property", "id", "end_time", "subgroup", "value"],
+};
+
 /// The rows of `realm_counts` that can be kept.
 pub(super) fn of_realms(text: &str) -> Result<Vec<RealmCount>, ApiError> {
-    rows::decode("realm_counts", text, "RealmCountDataForAnalytics", |row| {
+    rows::decode("realm_counts", text, &OF_REALM, |row| {
         let property = property(row)?;
         let realm_id = row.integer("realm")?;
         Ok(count(row, property)?.map(|count| RealmCount { realm_id, count }))
@@ -26,7 +36,7 @@ pub(super) fn of_realms(text: &str) -> Result<Vec<RealmCount>, ApiError> {
 
 /// The rows of `installation_counts` that can be kept.
 pub(super) fn of_installation(text: &str) -> Result<Vec<Count>, ApiError> {
-    rows::decode("installation_counts", text, "InstallationCountDataForAnalytics", |row| {
+    rows::decode("installation_counts", text, &OF_INSTALLATION, |row| {
         let property = property(row)?;
         count(row, property)
     })

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use uuid::Version;
 
 use super::{
-    rows::{self, Row},
+    rows::{self, Row, RowForm},
     storable,
 };
 use crate::{
@@ -18,17 +18,31 @@ use crate::{
 /// Zulip's numbers for kinds of organizations.
 const ORG_TYPES: [i64; 13] = [0, 10, 20, 30, 35, 40, 50, 60, 70, 80, 90, 100, 1000];
 
-/// What the reference calls a realm in an upload.
-const MODEL: &str = "RealmDataForAnalytics";
+const FORM: RowForm = RowForm {
+    model: "RealmDataForAnalytics",
+    members: &[
+        "id",
+        "host",
+        "url",
+        "name",
+        "org_type",
+        "date_created",
+        "deactivated",
+        "is_system_bot_realm",
+        "authentication_methods",
+        "uuid",
+        "uuid_owner_secret",
+    ],
+};
 
 /// The realms in a JSON list; unknown members of a realm are ignored, since newer servers have more.
 pub(super) fn decode(text: &str) -> Result<Vec<RealmDescription>, ApiError> {
-    rows::decode("realms", text, MODEL, |row| describe(row).map(Some))
+    rows::decode("realms", text, &FORM, |row| describe(row).map(Some))
 }
 
 /// The one realm that is the parameter `realm`.
 pub(in crate::endpoints::server) fn decode_one(text: &str) -> Result<RealmDescription, ApiError> {
-    describe(&Row::alone("realm", MODEL, text)?)
+    describe(&Row::alone("realm", &FORM, text)?)
 }
 
 fn describe(row: &Row<'_>) -> Result<RealmDescription, ApiError> {

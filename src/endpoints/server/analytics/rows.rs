@@ -18,15 +18,23 @@ use crate::{
 /// Seconds of the years 1 to 9999: what chat servers, and databases, have dates for.
 const DATES: std::ops::Range<f64> = -62_135_596_800.0..253_402_300_800.0;
 
+/// What a row is: a new version has members that nobody here knows, and these are not kept.
+pub(in crate::endpoints::server) struct RowForm {
+    /// What the reference calls it.
+    pub(in crate::endpoints::server) model: &'static str,
+    /// The members that are asked for.
+    pub(in crate::endpoints::server) members: &'static [&'static str],
+}
+
 /// A list's rows, as far as `decode` keeps them; one row at a time is in memory beside what is kept. The first
 /// refusal counts, but only of what is JSON to its end.
 pub(super) fn decode<'a, T>(
     name: &'static str,
     text: &'a str,
-    model: &'static str,
+    form: &'static RowForm,
     decode: impl FnMut(&Row<'a>) -> Result<Option<T>, ApiError>,
 ) -> Result<Vec<T>, ApiError> {
-    let mut rows = Rows { name, model, decode, kept: Vec::new(), refusal: None };
+    let mut rows = Rows { name, form, decode, kept: Vec::new(), refusal: None };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = deserializer.deserialize_seq(&mut rows).and_then(|()| deserializer.end());
     match (read, rows.refusal) {
@@ -38,7 +46,7 @@ pub(super) fn decode<'a, T>(
 
 struct Rows<T, F> {
     name: &'static str,
-    model: &'static str,
+    form: &'static RowForm,
     decode: F,
     kept: Vec<T>,
     refusal: Option<ApiError>,
@@ -54,7 +62,7 @@ impl<'a, T, F: FnMut(&Row<'a>) -> Result<Option<T>, ApiError>> Visitor<'a> for &
     fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
         let mut index = 0;
         while let Some(row) = list.next_element::<&'a RawValue>()? {
-            let decoded = Row::parse(self.name, Some(index), self.model, row)
+            let decoded = Row::parse(self.name, Some(index), self.form, row)
                 .and_then(|row| (self.decode)(&row));
             match decoded {
                 Ok(row) => self.kept.extend(row),
@@ -73,6 +81,7 @@ impl<'a, T, F: FnMut(&Row<'a>) -> Result<Option<T>, ApiError>> Visitor<'a> for &
 /// One row; of a repeated member the last value counts.
 pub(in crate::endpoints::server) struct Row<'a> {
     members: JsonObject<'a>,
+    form: &'static RowForm,
     /// The parameter it is in.
     name: &'static str,
     /// Its place, where the parameter is a list.
@@ -83,34 +92,37 @@ impl<'a> Row<'a> {
     /// The object that a parameter is, and not a list of them.
     pub(in crate::endpoints::server) fn alone(
         name: &'static str,
-        model: &str,
+        form: &'static RowForm,
         text: &'a str,
     ) -> Result<Self, ApiError> {
         let object = serde_json::from_str(text).map_err(|_| not_json(name))?;
-        Self::parse(name, None, model, object)
+        Self::parse(name, None, form, object)
     }
 
     fn parse(
         name: &'static str,
         index: Option<usize>,
-        model: &str,
+        form: &'static RowForm,
         row: &'a RawValue,
     ) -> Result<Self, ApiError> {
-        let members = JsonObject::parse(row.get()).map_err(|error| match error {
+        let members = JsonObject::parse_members(row.get(), form.members);
+        let members = members.map_err(|error| match error {
             JsonObjectError::NotJson => not_json(name),
             JsonObjectError::NotAnObject => ApiError::Invalid(
                 format!(
-                    "Invalid {}: Input should be a valid dictionary or instance of {model}",
-                    place(name, index)
+                    "Invalid {}: Input should be a valid dictionary or instance of {}",
+                    place(name, index),
+                    form.model
                 )
                 .into(),
             ),
         })?;
-        Ok(Self { members, name, index })
+        Ok(Self { members, form, name, index })
     }
 
     /// A member's value as JSON, if it is there.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        debug_assert!(self.form.members.contains(&name), "`{name}` was not kept");
         self.members.get(name)
     }
 
