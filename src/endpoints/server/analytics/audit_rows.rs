@@ -11,8 +11,11 @@ use crate::{
     http::ApiError,
 };
 
-/// Longer `extra_data` is no row's; real ones have a few hundred bytes.
+/// Longer `extra_data` is no row's, and not looked into; real ones have a few hundred bytes.
 const MAX_EXTRA_DATA_BYTES: usize = 64 * 1024;
+
+/// So long is a byte of a text at most, where it is escaped in JSON.
+const ESCAPED_BYTES: usize = 6;
 
 const FORM: RowForm = RowForm {
     model: "RealmAuditLogDataForAnalytics",
@@ -88,19 +91,22 @@ fn parse(extra_data: &RawValue) -> Result<(Box<str>, Option<i64>), Odd> {
     if extra_data.get().starts_with('{') {
         return object(extra_data.get());
     }
+    if extra_data.get().len() > ESCAPED_BYTES * MAX_EXTRA_DATA_BYTES {
+        return Err(Odd::Row);
+    }
     // Half a surrogate pair is no text, and no JSON either.
     object(&text(extra_data).ok_or(Odd::Row)?)
 }
 
 fn object(extra_data: &str) -> Result<(Box<str>, Option<i64>), Odd> {
+    if extra_data.len() > MAX_EXTRA_DATA_BYTES {
+        return Err(Odd::Row);
+    }
     let object = JsonObject::parse(extra_data).map_err(|error| match error {
         JsonObjectError::NotJson => Odd::Malformed,
         JsonObjectError::NotAnObject => Odd::Row,
     })?;
     let user_count = user_count(&object).map_err(|_| Odd::Row)?;
-    if extra_data.len() > MAX_EXTRA_DATA_BYTES {
-        return Err(Odd::Row);
-    }
     let mut compact = Vec::with_capacity(extra_data.len());
     write_compact(&mut compact, serde_json::from_str(extra_data).map_err(|_| Odd::Malformed)?);
     let compact = String::from_utf8(compact).expect("compact JSON is UTF-8 as what it was made of");

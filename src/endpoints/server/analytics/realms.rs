@@ -1,9 +1,13 @@
 //! The member `realms` of an upload: a list of what a server says of its organizations.
 
-use std::collections::BTreeMap;
+mod methods;
+
+use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use uuid::Version;
+
+use methods::Methods;
 
 use super::{
     rows::{self, Row, RowForm},
@@ -14,6 +18,12 @@ use crate::{
     domain::{remote_realm::RealmDescription, uuid_text},
     http::ApiError,
 };
+
+/// Longer hosts are cut: a name has at most 253 characters, and its port six.
+const MAX_HOST_LENGTH: usize = 260;
+
+/// Longer names are cut; chat servers take 40 characters.
+const MAX_NAME_LENGTH: usize = 400;
 
 /// Zulip's numbers for kinds of organizations.
 const ORG_TYPES: [i64; 13] = [0, 10, 20, 30, 35, 40, 50, 60, 70, 80, 90, 100, 1000];
@@ -47,9 +57,10 @@ pub(in crate::endpoints::server) fn decode_one(text: &str) -> Result<RealmDescri
 
 fn describe(row: &Row<'_>) -> Result<RealmDescription, ApiError> {
     let realm_id = row.integer("id")?;
-    let host = text(row, "host")?;
+    let host = storable(&text(row, "host")?, MAX_HOST_LENGTH);
     text(row, "url")?;
     let name = row.get("name").map(|_| text(row, "name")).transpose()?.unwrap_or_default();
+    let name = storable(&name, MAX_NAME_LENGTH);
     let org_type: i64 = optional(row, "org_type", "an integer")?;
     if !ORG_TYPES.contains(&org_type) {
         return Err(row.invalid("org_type", "Value error, Not a valid org_type value"));
@@ -72,22 +83,16 @@ fn describe(row: &Row<'_>) -> Result<RealmDescription, ApiError> {
         host,
         name,
         org_type: i32::try_from(org_type).expect("every kind of organization has a small number"),
-        authentication_methods: authentication_methods(row)?,
+        authentication_methods: optional::<Methods>(row, "authentication_methods", "a dict")?
+            .to_json(),
         is_system_bot_realm,
         deactivated,
         date_created,
     })
 }
 
-/// The methods in one order, so that only a change is a change.
-fn authentication_methods(row: &Row<'_>) -> Result<String, ApiError> {
-    let methods: BTreeMap<String, bool> = optional(row, "authentication_methods", "a dict")?;
-    Ok(serde_json::to_string(&methods).expect("names and truth values can be written as JSON"))
-}
-
-fn text(row: &Row<'_>, name: &str) -> Result<String, ApiError> {
-    let text = row.text(name)?.ok_or_else(|| row.is_not(name, "a string"))?;
-    Ok(storable(&text, usize::MAX))
+fn text<'a>(row: &Row<'a>, name: &str) -> Result<Cow<'a, str>, ApiError> {
+    row.text(name)?.ok_or_else(|| row.is_not(name, "a string"))
 }
 
 /// A member that has a value even when it is not there.

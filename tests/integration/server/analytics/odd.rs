@@ -1,6 +1,6 @@
 //! Uploads in which something is odd: the row is left out; or not what it should be: all is refused.
 
-use entities::realm_counts;
+use entities::{audit_log, realm_counts};
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
@@ -66,9 +66,56 @@ async fn an_event_that_tells_half_of_its_users_is_left_out() {
             7,
             json!({"10": {"11": {"100": 1, "200": 0, "300": 0, "400": 2, "600": 0}}, "x": "x".repeat(1 << 20)})
         ),
+        with(8, json!(format!("{{{}}}", "\"x\":1,".repeat(100_000)))),
     ]);
     server.upload_well(&[("realmauditlog_rows", rows)]).await;
     assert_eq!(server.last_rows(&world).await, [0, 0, 1]);
+    assert_eq!(super::users_of_realms(&world).await, [(1, 7)]);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_of_a_realm_is_cut() {
+    let (world, server) = one_server().await;
+    let described = |letter: &str| {
+        let mut described = realm(1, R1);
+        described["host"] = json!(letter.repeat(100_000));
+        described["name"] = json!(format!("\u{0}{}", "ж".repeat(100_000)));
+        let methods = (0..10_000).map(|number| (format!("{number:05}"), json!(true)));
+        described["authentication_methods"] = Value::Object(methods.collect());
+        described["authentication_methods"][letter.repeat(65)] = json!(true);
+        ("realms", json!([described]))
+    };
+    for letter in ["a", "b"] {
+        server.upload_well(&[described(letter)]).await;
+    }
+    let database = world.database().await;
+    let stored = stored_realm(&database, R1).await.unwrap();
+    assert_eq!((stored.host, stored.name), ("b".repeat(260), "ж".repeat(400)));
+    let methods: Value = serde_json::from_str(&stored.authentication_methods).unwrap();
+    let methods = methods.as_object().unwrap();
+    assert_eq!((methods.len(), methods.get("00063")), (64, Some(&json!(true))));
+    let noted = audit_log::Entity::find().all(&database).await.unwrap();
+    assert!(noted.iter().all(|event| event.extra_data.len() < 1000), "only the host changed");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_nobody_knows_are_passed_over_however_many_there_are() {
+    let (world, server) = one_server().await;
+    let with_many = |row: Value| {
+        let many: String = (0..100_000).map(|number| format!("\"{number}\":0,")).collect();
+        format!("[{{{many}{}]", &row.to_string()[1..])
+    };
+    let fields = [
+        ("realms", with_many(realm(1, R1))),
+        ("realm_counts", with_many(realm_count(1, 1))),
+        ("installation_counts", with_many(installation_count(1))),
+        ("realmauditlog_rows", with_many(audit_row(1, 1, 7))),
+    ];
+    let reply = server.form("server/analytics", &fields).await;
+    assert_eq!(reply.status, 200, "{}", reply.json);
+    assert_eq!(server.last_rows(&world).await, [1, 1, 1]);
     assert_eq!(super::users_of_realms(&world).await, [(1, 7)]);
     world.shutdown().await;
 }
