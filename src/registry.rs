@@ -94,10 +94,12 @@ struct Inner {
     devices: Kept<devices::Owner, Arc<[Device]>>,
     registration_keys: Kept<(), Arc<[StoredKey]>>,
     pending: pending::Pending,
+    upload_turns: uploads::Turns,
 }
 
 impl Registry {
     fn new(database: DatabaseConnection, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let upload_turns = uploads::Turns::of(database.get_database_backend());
         let devices_life = match database.get_database_backend() {
             DbBackend::Sqlite => SQLITE_DEVICES_LIFE,
             _ => CACHE_LIFE,
@@ -114,6 +116,7 @@ impl Registry {
                 }),
                 registration_keys: Kept::new(KEY_LISTS, CACHE_LIFE, |(), _| 1),
                 pending: pending::Pending::default(),
+                upload_turns,
             }),
         }
     }

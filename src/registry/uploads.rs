@@ -6,6 +6,7 @@ mod counts;
 mod last_rows;
 mod realm_keys;
 mod realms;
+mod turns;
 mod user_counts;
 
 use std::time::Duration;
@@ -30,9 +31,10 @@ use crate::{
 
 pub use last_rows::LastRows;
 use realm_keys::RealmKeys;
+pub(super) use turns::Turns;
 
-/// An upload holds its server's row, on SQLite the whole database, for no longer than this. Servers wait
-/// 90 s for the answer; one of the usual size takes less than a second.
+/// An upload holds its server's row, on SQLite the whole database, for no longer than this, the wait for its
+/// turn included. Servers wait 90 s for the answer; one of the usual size takes less than a second.
 const STORED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a server uploads at once.
@@ -82,7 +84,11 @@ impl Registry {
         upload: &Upload,
     ) -> Result<(), SynchronisationError> {
         // Who is dropped rolls back.
-        let stored = timeout(STORED_WITHIN, self.store(server, upload)).await;
+        let stored = timeout(STORED_WITHIN, async {
+            let _turn = self.inner.upload_turns.take().await;
+            self.store(server, upload).await
+        });
+        let stored = stored.await;
         let stored = stored.unwrap_or_else(|_| {
             Err(DbErr::Custom("an upload took too long to be stored".to_owned()).into())
         });

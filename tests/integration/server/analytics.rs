@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use entities::{installation_counts, realm_audit_log, realm_counts, realm_user_counts};
+use futures_util::future::join_all;
 use sea_orm::{EntityTrait as _, PaginatorTrait as _, QueryOrder as _};
 use serde_json::{Value, json};
 
 use crate::world::{
-    ChatServer, World, audit_row, installation_count, realm, realm_count, stored_realm,
+    ChatServer, Stage, World, audit_row, installation_count, realm, realm_count, stored_realm,
 };
 
 mod odd;
@@ -212,6 +213,28 @@ async fn many_realms_are_added_changed_and_missed_in_time() {
     assert!(stored_counts(&world).await.iter().all(|(_, realm)| realm.is_some()));
     // The server was created, all were renamed, half of them are missing.
     assert_eq!(u128::from(noted), 1 + REALMS + REALMS / 2);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_of_several_servers_at_once_wait_for_each_other() {
+    const SERVERS: usize = 6;
+    const ROWS: i64 = 10_000;
+    // Shorter than all of them take.
+    let stage = Stage::set("").await;
+    let patience = "database.statement_timeout = \"1s\"\ndatabase.url";
+    let config = stage.surroundings.config().replacen("database.url", patience, 1);
+    let world = stage.serve(&config).await;
+    let rows = Value::from((1..=ROWS).map(|id| realm_count(id, 1)).collect::<Vec<_>>());
+    let mut servers = Vec::new();
+    for number in 0..SERVERS {
+        servers.push(world.chat_server(&format!("chat-{number}.selfhosted.test")).await);
+    }
+    let upload = [("realm_counts", rows)];
+    join_all(servers.iter().map(|server| server.upload_well(&upload))).await;
+    for server in &servers {
+        assert_eq!(server.last_rows(&world).await, [ROWS, 0, 0]);
+    }
     world.shutdown().await;
 }
 
