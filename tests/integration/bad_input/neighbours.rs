@@ -66,6 +66,7 @@ async fn multipart_bodies_of_many_parts_keep_nobody_waiting() {
         let head = head(server, "server/analytics", kind, body.len());
         connection.write_all(head.as_bytes()).await.unwrap();
         connection.write_all(body.as_bytes()).await.unwrap();
+        connection.flush().await.unwrap();
         connection
     });
     let connections = join_all(sent).await;
