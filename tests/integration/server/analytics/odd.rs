@@ -227,3 +227,25 @@ async fn a_list_that_breaks_off_is_no_json_whatever_is_in_it() {
     }
     world.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_thousand_realms_are_too_long_an_upload_and_harm_nobody() {
+    let (world, server) = one_server().await;
+    let realms = (1..=200_000_u128).map(|number| {
+        let uuid = uuid::Uuid::from_u128(0xaaaa_aaaa_aaaa_4aaa_8aaa_0000_0000_0000 + number);
+        format!(
+            r#"{{"id":{number},"host":"a","url":"","date_created":1,"deactivated":false,"uuid":"{uuid}","uuid_owner_secret":""}}"#
+        )
+    });
+    let realms = format!("[{}]", realms.collect::<Vec<_>>().join(","));
+    let fields = [
+        ("realm_counts", "[]".to_owned()),
+        ("installation_counts", "[]".to_owned()),
+        ("realms", realms),
+    ];
+    let reply = server.form("server/analytics", &fields).await;
+    assert_eq!((reply.status.as_u16(), &reply.json["code"]), (413, &json!("PAYLOAD_TOO_LARGE")));
+    assert_eq!(stored_realm(&world.database().await, R1).await, None);
+    server.upload_well(&[("realms", json!([realm(1, R1)]))]).await;
+    world.shutdown().await;
+}
