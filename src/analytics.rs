@@ -7,19 +7,8 @@ use uuid::Uuid;
 use crate::{
     domain::remote_server::RemoteServer,
     entitlement::{Entitlement, EntitlementPolicy},
-    registry::{Registry, RegistryError, SynchronisationError, Upload},
+    registry::{Registry, Upload, UploadError},
 };
-
-/// Why an upload was not stored; nothing of it is, then.
-#[derive(Debug, thiserror::Error)]
-pub enum UploadError {
-    /// A realm belongs to another server, or is named twice.
-    #[error("a realm is registered already")]
-    DuplicateRealm,
-    /// The database failed.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-}
 
 /// Takes uploads.
 pub struct Analytics {
@@ -45,10 +34,7 @@ impl Analytics {
         server: &Arc<RemoteServer>,
         upload: Upload,
     ) -> Result<Vec<(Uuid, Entitlement)>, UploadError> {
-        self.registry.synchronise(server, &upload).await.map_err(|error| match error {
-            SynchronisationError::Duplicate => UploadError::DuplicateRealm,
-            SynchronisationError::Registry(error) => UploadError::Registry(error),
-        })?;
+        self.registry.synchronise(server, &upload).await?;
         let uuids: Vec<Uuid> =
             upload.realms.into_iter().flatten().map(|realm| realm.uuid).collect();
         if uuids.is_empty() {

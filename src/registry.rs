@@ -40,7 +40,7 @@ pub use pending::PushCount;
 pub use registration_keys::{PUBLIC_KEY_BYTES, StoredKey, USES_PERIOD};
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 pub use standing::{Deactivation, Decision};
-pub use uploads::{LastRows, SynchronisationError, Upload};
+pub use uploads::{LastRows, Upload, UploadError};
 
 /// How long an answer may be given from memory after another process changed what is true.
 const CACHE_LIFE: Duration = Duration::from_secs(1);

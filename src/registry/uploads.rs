@@ -53,7 +53,7 @@ pub struct Upload {
 
 /// Why an upload was not stored.
 #[derive(Debug, thiserror::Error)]
-pub enum SynchronisationError {
+pub enum UploadError {
     /// A realm is registered with another server, or named twice.
     #[error("a realm is registered with another server, or named twice")]
     Duplicate,
@@ -62,7 +62,7 @@ pub enum SynchronisationError {
     Registry(#[from] RegistryError),
 }
 
-impl From<DbErr> for SynchronisationError {
+impl From<DbErr> for UploadError {
     fn from(error: DbErr) -> Self {
         Self::Registry(error.into())
     }
@@ -82,7 +82,7 @@ impl Registry {
         &self,
         server: &RemoteServer,
         upload: &Upload,
-    ) -> Result<(), SynchronisationError> {
+    ) -> Result<(), UploadError> {
         // Who is dropped rolls back.
         let stored = timeout(STORED_WITHIN, async {
             let _turn = self.inner.upload_turns.take().await;
@@ -98,7 +98,7 @@ impl Registry {
             self.inner.realms.invalidate(&realm.uuid);
         }
         for uuid in stored.inspect_err(|error| {
-            if matches!(error, SynchronisationError::Registry(_)) {
+            if matches!(error, UploadError::Registry(_)) {
                 self.inner.metrics.database_errors.inc();
             }
         })? {
@@ -112,7 +112,7 @@ impl Registry {
         &self,
         server: &RemoteServer,
         upload: &Upload,
-    ) -> Result<Vec<Uuid>, SynchronisationError> {
+    ) -> Result<Vec<Uuid>, UploadError> {
         let now = self.inner.clock.now();
         let transaction = self.inner.database.begin().await?;
         let known = lock(&transaction, server.id).await?;

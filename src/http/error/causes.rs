@@ -2,9 +2,13 @@
 
 use super::ApiError;
 use crate::{
-    analytics::UploadError, dispatch::DispatchError, domain::device::DeviceTokenError,
-    providers::FcmMessageError, push_registration::PushRegistrationError,
-    registration::RegistrationError, registry::RegistryError, transfer::TransferError,
+    dispatch::DispatchError,
+    domain::device::DeviceTokenError,
+    providers::FcmMessageError,
+    push_registration::PushRegistrationError,
+    registration::RegistrationError,
+    registry::{RegistryError, UploadError},
+    transfer::TransferError,
 };
 
 impl From<RegistryError> for ApiError {
@@ -37,7 +41,7 @@ impl From<TransferError> for ApiError {
 impl From<UploadError> for ApiError {
     fn from(error: UploadError) -> Self {
         match error {
-            UploadError::DuplicateRealm => Self::invalid("Duplicate registration detected."),
+            UploadError::Duplicate => Self::invalid("Duplicate registration detected."),
             UploadError::Registry(error) => error.into(),
         }
     }

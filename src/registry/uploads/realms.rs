@@ -13,7 +13,7 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ROWS_PER_STATEMENT, RealmKeys, SynchronisationError, user_counts};
+use super::{ROWS_PER_STATEMENT, RealmKeys, UploadError, user_counts};
 use crate::{
     clock::Timestamp,
     domain::remote_realm::RealmDescription,
@@ -31,12 +31,12 @@ pub(super) async fn synchronise(
     realms: &[RealmDescription],
     keys: &mut RealmKeys,
     now: Timestamp,
-) -> Result<(), SynchronisationError> {
+) -> Result<(), UploadError> {
     let mut sorted: Vec<&RealmDescription> = realms.iter().collect();
     // In order, so that two servers with the same new realms cannot wait for each other.
     sorted.sort_unstable_by_key(|realm| realm.uuid);
     if sorted.windows(2).any(|pair| pair[0].uuid == pair[1].uuid) {
-        return Err(SynchronisationError::Duplicate);
+        return Err(UploadError::Duplicate);
     }
     for realms in sorted.chunks(ROWS_PER_STATEMENT) {
         store(transaction, server_id, realms, keys, now).await?;
@@ -51,7 +51,7 @@ async fn store(
     realms: &[&RealmDescription],
     keys: &mut RealmKeys,
     now: Timestamp,
-) -> Result<(), SynchronisationError> {
+) -> Result<(), UploadError> {
     let uuids = realms.iter().map(|realm| realm.uuid);
     let known: HashMap<Uuid, remote_realms::Model> = remote_realms::Entity::find()
         .filter(remote_realms::Column::Uuid.is_in(uuids))
@@ -61,7 +61,7 @@ async fn store(
         .map(|row| (row.uuid, row))
         .collect();
     if known.values().any(|row| row.server_id != server_id) {
-        return Err(SynchronisationError::Duplicate);
+        return Err(UploadError::Duplicate);
     }
     let is_moved = |realm: &RealmDescription| {
         known.get(&realm.uuid).is_some_and(|row| row.realm_id != realm.realm_id)
@@ -122,7 +122,7 @@ async fn add(
     realms: &[&RealmDescription],
     keys: &mut RealmKeys,
     now: Timestamp,
-) -> Result<(), SynchronisationError> {
+) -> Result<(), UploadError> {
     if realms.is_empty() {
         return Ok(());
     }
@@ -135,7 +135,7 @@ async fn add(
     added.map_err(|error| {
         let error = RegistryError(error);
         // Another server was quicker.
-        if error.is_conflict() { SynchronisationError::Duplicate } else { error.into() }
+        if error.is_conflict() { UploadError::Duplicate } else { error.into() }
     })?;
     let rows: Vec<(i64, Uuid)> = remote_realms::Entity::find()
         .filter(remote_realms::Column::Uuid.is_in(realms.iter().map(|realm| realm.uuid)))
