@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use entities::{
-    audit_log, devices, e2ee_devices, installation_counts, push_counts, realm_audit_log,
+    audit_log, brakes, devices, e2ee_devices, installation_counts, push_counts, realm_audit_log,
     realm_counts, realm_user_counts, registration_key_uses, registration_keys, remote_realms,
     remote_servers,
 };
@@ -116,7 +116,7 @@ async fn a_migration_that_stopped_in_between_is_finished_by_the_next_start() {
 }
 
 /// Migrations of several statements, and what takes back the last of them.
-const STOPPED: [(&str, &[&str]); 3] = [
+const STOPPED: [(&str, &[&str]); 4] = [
     (
         "m0006_standing",
         &[
@@ -132,7 +132,45 @@ const STOPPED: [(&str, &[&str]); 3] = [
         ],
     ),
     ("m0013_registration_keys", &["DROP TABLE registration_key_uses"]),
+    (
+        "m0017_tombstones",
+        &["DROP INDEX e2ee_devices_suspected_at", "DROP INDEX e2ee_devices_expired_at"],
+    ),
 ];
+
+#[tokio::test]
+async fn devices_that_are_gone_do_not_come_back_to_life_with_an_older_schema() {
+    let empty = Empty::create().await;
+    let connection = empty.connect().await;
+    Migrator::up(&connection, None).await.unwrap();
+    let server =
+        remote_servers::Entity::insert(a_server()).exec(&connection).await.unwrap().last_insert_id;
+    for (user_id, gone_at) in [(1, None), (2, Some(5))] {
+        let device = devices::ActiveModel {
+            server_id: Set(server),
+            user_id: Set(Some(user_id)),
+            kind: Set(1),
+            token: Set(entities::redacted::RedactedText("aa".to_owned())),
+            token_digest: Set(entities::redacted::RedactedBytes(vec![0; 16])),
+            registered_at: Set(0),
+            gone_at: Set(gone_at),
+            ..Default::default()
+        };
+        devices::Entity::insert(device).exec(&connection).await.unwrap();
+    }
+    let steps = Migrator::migrations()
+        .iter()
+        .rev()
+        .position(|migration| migration.name() == "m0015_gone_devices")
+        .unwrap();
+    let steps = u32::try_from(steps + 1).unwrap();
+    Migrator::down(&connection, Some(steps)).await.unwrap();
+    Migrator::up(&connection, None).await.unwrap();
+    let left = devices::Entity::find().all(&connection).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.user_id).collect::<Vec<_>>(), [Some(1)]);
+    connection.close().await.unwrap();
+    empty.database.remove().await;
+}
 
 #[tokio::test]
 async fn the_schema_has_every_column_the_entities_name() {
@@ -151,6 +189,7 @@ async fn the_schema_has_every_column_the_entities_name() {
     assert!(realm_user_counts::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(e2ee_devices::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(registration_keys::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(brakes::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(registration_key_uses::Entity::find().one(&connection).await.unwrap().is_none());
     connection.close().await.unwrap();
     empty.database.remove().await;

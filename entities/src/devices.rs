@@ -29,6 +29,14 @@ pub struct Model {
     pub remote_realm_id: Option<i64>,
     /// When the server last registered it.
     pub registered_at: i64,
+    /// When a push service declared it gone; the row stays for a while to say so.
+    pub gone_at: Option<i64>,
+    /// It went by a word that a wrong topic or environment brings about too; the brake brings it back.
+    pub in_doubt: bool,
+    /// Since when a push service calls it bad and is not believed.
+    pub suspected_at: Option<i64>,
+    /// The Firebase project that reaches it, by its name in the configuration; nothing until it is known.
+    pub fcm_app: Option<String>,
 }
 
 /// What a device's row is joined to.

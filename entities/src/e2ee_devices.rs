@@ -32,6 +32,12 @@ pub struct Model {
     pub registered_at: i64,
     /// When Apple or Google declared the token dead.
     pub expired_at: Option<i64>,
+    /// It expired by a word that a wrong topic or environment brings about too; the brake brings it back.
+    pub in_doubt: bool,
+    /// Since when a push service calls it bad and is not believed.
+    pub suspected_at: Option<i64>,
+    /// The Firebase project that reaches it, by its name in the configuration; nothing until it is known.
+    pub fcm_app: Option<String>,
 }
 
 /// What a device's row is joined to.

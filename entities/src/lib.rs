@@ -4,6 +4,7 @@
 //! Nothing outside the registry names these types; it turns them into words of the domain.
 
 pub mod audit_log;
+pub mod brakes;
 pub mod devices;
 pub mod e2ee_devices;
 pub mod installation_counts;

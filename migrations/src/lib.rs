@@ -17,6 +17,9 @@ mod m0011_realms_of_servers;
 mod m0012_e2ee_devices;
 mod m0013_registration_keys;
 mod m0014_transfers;
+mod m0015_gone_devices;
+mod m0016_brakes;
+mod m0017_tombstones;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -39,6 +42,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_e2ee_devices::Migration),
             Box::new(m0013_registration_keys::Migration),
             Box::new(m0014_transfers::Migration),
+            Box::new(m0015_gone_devices::Migration),
+            Box::new(m0016_brakes::Migration),
+            Box::new(m0017_tombstones::Migration),
         ]
     }
 }
