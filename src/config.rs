@@ -4,7 +4,10 @@
 //! that name the place, and a program with such a file does not start.
 
 mod apns;
+mod compat;
+mod connections;
 mod database;
+mod difference;
 mod dns;
 mod duration;
 mod entitlement;
@@ -15,6 +18,7 @@ mod limits;
 mod log;
 mod operator;
 mod outbound;
+mod proxy;
 mod push;
 mod registration;
 mod validation;
@@ -28,6 +32,8 @@ use std::{
 use serde::Deserialize;
 
 pub use apns::{ApnsAppConfig, ApnsEnvironment};
+pub use compat::{CompatConfig, ReportDeletedDevices};
+pub use connections::Connections;
 pub use database::DatabaseConfig;
 pub use dns::DnsConfig;
 pub use entitlement::{EntitlementConfig, EntitlementRule};
@@ -40,11 +46,12 @@ pub use limits::{
 pub use log::{LogConfig, LogFormat};
 pub use operator::OperatorConfig;
 pub use outbound::OutboundConfig;
-pub use push::PushConfig;
+pub use proxy::{NoProxy, ProxyConfig, ProxyConfigError, ProxyUrl, ProxyUrlError};
+pub use push::{BrakeConfig, PushConfig};
 pub use registration::{EmailCheck, RegistrationConfig, RegistrationMode};
 
 /// All settings of one bouncer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// How chat servers reach this bouncer: `https://` and a host, no path.
@@ -72,6 +79,9 @@ pub struct Config {
     /// How pushes are sent.
     #[serde(default)]
     pub push: PushConfig,
+    /// How chat servers are answered.
+    #[serde(default)]
+    pub compat: CompatConfig,
     /// Who may register.
     #[serde(default)]
     pub registration: RegistrationConfig,
@@ -84,6 +94,9 @@ pub struct Config {
     /// Calls to others.
     #[serde(default)]
     pub outbound: OutboundConfig,
+    /// The way out to the push services.
+    #[serde(default)]
+    pub proxy: ProxyConfig,
     /// Name servers.
     #[serde(default)]
     pub dns: DnsConfig,
@@ -109,6 +122,9 @@ pub enum ConfigError {
     /// Settings are out of range or contradict each other; all of them at once.
     #[error("{}", .0.join("\n"))]
     Invalid(Vec<String>),
+    /// The environment's proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyConfigError),
 }
 
 impl Config {
@@ -132,5 +148,19 @@ impl Config {
         let config: Self = toml::from_str(text)?;
         let problems = validation::problems(&config);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }
+    }
+
+    /// These settings, with what the environment says about proxies where the file does not;
+    /// `variable` tells a variable's value.
+    ///
+    /// # Errors
+    ///
+    /// When the environment names a proxy that cannot be used.
+    pub fn with_environment(
+        mut self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        self.proxy.complete(variable)?;
+        Ok(self)
     }
 }

@@ -4,10 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::duration;
+use super::{Connections, duration};
 
 /// One Apple app, or several that share credentials.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApnsAppConfig {
     /// The bundle ids; a device's `ios_app_id` is one of them.
@@ -30,6 +30,9 @@ pub struct ApnsAppConfig {
     /// How long one attempt may take. Default 4 s.
     #[serde(default = "attempt_timeout", deserialize_with = "duration::read")]
     pub attempt_timeout: Duration,
+    /// Connections at most: `"auto"`, which is 16, or a number.
+    #[serde(default)]
+    pub connections: Connections,
 }
 
 /// One of Apple's two worlds.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::duration;
 
 /// The database.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
     /// `sqlite://PATH` or `postgres://…`. Default `sqlite://push-bouncer.sqlite`, in the working directory.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// Who may push.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EntitlementConfig {
     /// The rule. Default `always`.

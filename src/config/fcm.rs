@@ -4,10 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::{apns::attempt_timeout, duration};
+use super::{Connections, apns::attempt_timeout, duration};
 
 /// One Firebase project.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FcmAppConfig {
     /// The service account's key file, JSON.
@@ -23,4 +23,7 @@ pub struct FcmAppConfig {
     /// How long one attempt may take. Default 4 s.
     #[serde(default = "attempt_timeout", deserialize_with = "duration::read")]
     pub attempt_timeout: Duration,
+    /// Connections at most: `"auto"`, which is 16, or a number.
+    #[serde(default)]
+    pub connections: Connections,
 }

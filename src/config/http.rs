@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::duration;
 
 /// The public listener.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Addresses to listen on. Default `["[::]:8443"]`.
@@ -48,7 +48,7 @@ pub struct HttpConfig {
 }
 
 /// TLS of the public listener.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
     /// Where the certificate comes from. Default `files`.

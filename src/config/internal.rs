@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 /// The operator's listener: `/metrics`, `/livez`, `/readyz`, without TLS and without a password.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InternalConfig {
     /// Addresses to listen on; nobody else should reach them. Default `["127.0.0.1:9464"]`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::duration;
 
 /// All limits.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Authenticated requests of one server.
@@ -21,7 +21,7 @@ pub struct LimitsConfig {
 }
 
 /// Authenticated requests of one server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerLimitConfig {
     /// Requests in any such span of time. Default `1000/min`, Zulip's documented limit.
@@ -33,7 +33,7 @@ pub struct ServerLimitConfig {
 }
 
 /// Unauthenticated requests from one address.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IpLimitConfig {
     /// Requests, all at once or spread. Default `60/min`.
@@ -41,7 +41,7 @@ pub struct IpLimitConfig {
 }
 
 /// Failed authentication, by address and by organization id.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginLimitConfig {
     /// Failures, all at once or spread. Default `60/min`.
@@ -49,7 +49,7 @@ pub struct LoginLimitConfig {
 }
 
 /// Transfers of registrations asked for from one address, each of which makes the bouncer call a host.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransferLimitConfig {
     /// Transfers, all at once or spread. Default `10/day`.

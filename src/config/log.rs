@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use serde::Deserialize;
 
 /// The log, on standard error. `RUST_LOG` wins over the level.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug` or `trace`, or directives as of `RUST_LOG`. Default `info`.

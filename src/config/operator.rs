@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// The operator.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperatorConfig {
     /// Where people who run chat servers find help: an e-mail address or another word for a place. It is

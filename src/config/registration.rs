@@ -8,7 +8,7 @@ use super::limits::Rate;
 use crate::domain::host_pattern::HostPattern;
 
 /// Who may register.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistrationConfig {
     /// How the administrator's e-mail address is checked. Default `mx-or-a`.

@@ -69,15 +69,38 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         "`database.url` and `database.url_file` are both set",
     );
     check(config.database.max_connections > 0, "`database.max_connections` must be above 0");
+    let push = &config.push;
     check(
-        config.fcm.len() <= 1,
-        "more than one `[fcm.…]`: devices do not yet say which project they belong to",
+        push.retry_bytes >= 1024 * 1024 && push.retry_devices >= 1000,
+        "`push.retry_bytes` must be at least 1048576 and `push.retry_devices` at least 1000",
+    );
+    check(
+        push.brake.min_pushes > 0 && push.brake.ratio > 0.0 && push.brake.ratio <= 1.0,
+        "`push.brake.min_pushes` must be above 0, and `push.brake.ratio` above 0 and at most 1",
+    );
+    check(
+        push.brake.window >= Duration::from_secs(60)
+            && push.brake.window <= Duration::from_secs(24 * 60 * 60),
+        "`push.brake.window` must be from 1m to 24h",
+    );
+    let outbound = &config.outbound;
+    check(
+        [
+            outbound.ping_interval,
+            outbound.ping_timeout,
+            outbound.max_connection_age,
+            outbound.idle_timeout,
+        ]
+        .iter()
+        .all(|time| !time.is_zero()),
+        "the times of `[outbound]` must be above 0",
     );
     check(
         config.registration.mode != RegistrationMode::Allowlist
             || !config.registration.allow_hosts.is_empty(),
         "`registration.mode = \"allowlist\"` needs `registration.allow_hosts`",
     );
+    problems.extend(config.proxy.problems());
     apns(&config.apns, &mut problems);
     problems
 }
