@@ -1,7 +1,8 @@
-//! The domain name system, as registering and transferring need it: may mail be sent to this domain, and
+//! The domain name system, as registering, transferring and pushing need it: may mail be sent to this domain, and
 //! where is this host?
 
 mod addresses;
+mod hosts;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -31,7 +32,8 @@ const ONE_QUESTION: Duration = Duration::from_millis(1400);
 /// How often a question that nobody answered is asked again.
 const REPEATS: usize = 1;
 
-/// Asks name servers. Nothing is cached: registering is rare, and a name server is near.
+/// Asks name servers. Nothing is cached: registering is rare, connections to push services live long, and a
+/// name server is near.
 #[derive(Clone)]
 pub struct Names {
     servers: RetryDnsHandle<NameServerPool<TokioRuntimeProvider>>,

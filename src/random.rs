@@ -50,6 +50,16 @@ impl Random {
         text
     }
 
+    /// A number from 0 to 1, 1 excluded.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        // As many bits as a double holds exactly.
+        let bits = u64::from_le_bytes(self.bytes()) >> 11;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+        let (bits, all) = (bits as f64, (1_u64 << 53) as f64);
+        bits / all
+    }
+
     /// A random (version 4) UUID.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
