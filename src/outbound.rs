@@ -5,17 +5,30 @@
 //! denial-of-service attack"
 //! (<https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns>).
 //!
-//! [`Strangers`] are hosts that others name: called once each, over HTTP/1.1, and only where it is allowed.
+//! The [`Way`] there may lead through a proxy.
+//!
+//! [`Strangers`] are hosts that others name: called once each, over HTTP/1.1, only where it is allowed, and
+//! never through a proxy, which would resolve their names itself and so defeat the check of their addresses.
 
+mod addresses;
 mod connection;
 mod dial;
 mod exchange;
+mod goaway;
+mod growth;
+mod keeper;
 mod origin;
+mod pace;
 mod permission;
+mod places;
 mod plain_writes;
 mod pool;
+mod queue;
+mod race;
 mod stranger;
 mod trust;
+mod tunnel;
+mod way;
 
 pub use dial::DialError;
 pub use exchange::{Body, Reply, SendError};
@@ -24,3 +37,5 @@ pub use permission::Permission;
 pub use pool::{Pool, PoolSettings};
 pub use stranger::{Stranger, StrangerError, Strangers};
 pub use trust::{ClientIdentity, Trust, TrustError};
+pub use tunnel::TunnelError;
+pub use way::Way;

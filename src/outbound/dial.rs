@@ -1,25 +1,17 @@
-//! One new connection: name, TCP, TLS, HTTP/2.
+//! One new connection: name, TCP, proxy, TLS, HTTP/2.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use rustls::ClientConfig;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{origin::Origin, plain_writes::PlainWrites};
+use super::{origin::Origin, plain_writes::PlainWrites, tunnel::TunnelError, way::Way};
+use crate::names::AddressesError;
 
-/// A name with many addresses is tried this often, so that a dead address costs one attempt only.
-const MAX_ADDRESSES: usize = 4;
-
-/// Half of one push attempt's default deadline: a dead first address leaves time for a second.
-const TCP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The whole of name, TCP, TLS and HTTP/2.
+/// The whole of name, TCP, proxy, TLS and HTTP/2.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Answers are a few hundred bytes; this many bytes may be under way unread on one stream.
@@ -28,15 +20,21 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all streams of a connection together.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
+/// Headers of an answer are a few hundred bytes.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+
 /// Why there is no connection.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DialError {
     /// The host's name has no address.
     #[error("the name cannot be resolved: {0}")]
-    Name(Arc<io::Error>),
+    Name(AddressesError),
     /// No address answers.
     #[error("no connection: {0}")]
     Tcp(Arc<io::Error>),
+    /// The proxy did not connect us.
+    #[error("no connection through the proxy: {0}")]
+    Proxy(#[from] TunnelError),
     /// The host did not prove who it is, or refused us.
     #[error("no secure connection: {0}")]
     Tls(Arc<io::Error>),
@@ -58,9 +56,10 @@ type Stream = PlainWrites<TlsStream<TcpStream>>;
 pub(super) async fn dial(
     origin: &Origin,
     tls: &Arc<ClientConfig>,
+    way: &Way,
 ) -> Result<(SendRequest<Bytes>, Connection<Stream, Bytes>), DialError> {
     timeout(DIAL_TIMEOUT, async {
-        let tcp = connect(origin).await?;
+        let tcp = way.connect(origin).await?;
         let name = origin.server_name().expect("an origin's host is a server name");
         let stream = TlsConnector::from(Arc::clone(tls))
             .connect(name, tcp)
@@ -77,6 +76,8 @@ pub(super) async fn dial(
             .enable_push(false)
             // Pushes that ran out of time are reset; their late answers must not end the connection.
             .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+            .max_local_error_reset_streams(None)
+            .max_header_list_size(MAX_HEADER_BYTES)
             .reset_stream_duration(RESET_MEMORY)
             .handshake(PlainWrites(stream))
             .await
@@ -84,25 +85,4 @@ pub(super) async fn dial(
     })
     .await
     .unwrap_or(Err(DialError::Timeout))
-}
-
-async fn connect(origin: &Origin) -> Result<TcpStream, DialError> {
-    let addresses: Vec<SocketAddr> = lookup_host((origin.host(), origin.port()))
-        .await
-        .map_err(|error| DialError::Name(Arc::new(error)))?
-        .take(MAX_ADDRESSES)
-        .collect();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-    for address in addresses {
-        match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // A push is one small write; Nagle's algorithm would hold it back for 40 ms.
-                stream.set_nodelay(true).map_err(|error| DialError::Tcp(Arc::new(error)))?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(DialError::Tcp(Arc::new(last)))
 }

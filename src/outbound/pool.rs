@@ -7,69 +7,72 @@ use std::{
 
 use rustls::ClientConfig;
 use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until, timeout_at},
+    sync::oneshot,
+    time::{Instant, timeout_at},
 };
 
 use super::{
-    connection::{Connection, Ended, drive},
-    dial::{DialError, dial},
+    connection::Connection,
+    dial::DialError,
+    exchange::SendError,
+    goaway::Goaway,
     origin::Origin,
+    places::{Granted, Places},
+    way::Way,
 };
-use crate::metrics::{DialResult, ProviderConnections};
+use crate::{
+    config::{Connections, OutboundConfig},
+    metrics::ProviderConnections,
+    random::Random,
+};
 
-/// After a failed attempt the next one waits this long, twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-
-/// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// While nothing is open and the next attempt is further away than this, requests fail at once.
-const LONGEST_WAIT_FOR_ATTEMPT: Duration = Duration::from_secs(1);
-
-/// A first request that got no answer in this time says something about its connection.
-const FAIR_TIME: Duration = Duration::from_secs(1);
-
-/// How large a pool may become.
+/// How large a pool may become, and how long its connections live.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// Connections at most. One more is opened when all streams of the others are taken.
+    /// Connections at most. One more is opened when somebody waits and all places of the others are
+    /// taken; while one is being replaced there may be one more.
     pub max_connections: usize,
+    /// A fresh connection takes one request only until that is answered, as Apple demands.
+    pub is_first_alone: bool,
+    /// How often a connection is asked whether anybody is there.
+    pub ping_interval: Duration,
+    /// How long the answer to that may take.
+    pub ping_timeout: Duration,
+    /// A connection is replaced at about this age.
+    pub max_age: Duration,
+    /// A connection beyond the first that was not needed for so long is closed.
+    pub idle_timeout: Duration,
 }
 
-impl Default for PoolSettings {
-    /// 16 connections: 1,600 requests under way where the peer allows 100 on each, as Google does.
-    fn default() -> Self {
-        Self { max_connections: 16 }
+impl PoolSettings {
+    /// Settings of the configuration.
+    #[must_use]
+    pub fn new(connections: Connections, config: &OutboundConfig, is_first_alone: bool) -> Self {
+        Self {
+            max_connections: connections.0,
+            is_first_alone,
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            max_age: config.max_connection_age,
+            idle_timeout: config.idle_timeout,
+        }
     }
 }
 
 /// The connections to one origin under one identity; clones share them.
 #[derive(Clone)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    origin: Origin,
-    tls: Arc<ClientConfig>,
-    settings: PoolSettings,
-    metrics: ProviderConnections,
-    state: Mutex<State>,
-    /// Somebody who waits for a stream should look again.
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    connections: Vec<Arc<Connection>>,
-    dialling: bool,
-    /// Attempts that failed since the pool was made; who waits compares it with what it was.
-    failures: u64,
-    /// Failures in a row.
-    failures_in_a_row: u32,
-    last_error: Option<DialError>,
-    not_before: Option<Instant>,
+/// What the handles of a pool and the tasks of its connections share.
+pub(super) struct Shared {
+    pub(super) origin: Origin,
+    pub(super) way: Way,
+    pub(super) settings: PoolSettings,
+    pub(super) metrics: ProviderConnections,
+    pub(super) random: Random,
+    places: Mutex<Places>,
 }
 
 impl Pool {
@@ -78,20 +81,12 @@ impl Pool {
     pub fn new(
         origin: Origin,
         tls: Arc<ClientConfig>,
+        way: Way,
         settings: PoolSettings,
         metrics: ProviderConnections,
     ) -> Self {
-        let state = Mutex::default();
-        Self {
-            shared: Arc::new(Shared {
-                origin,
-                tls,
-                settings,
-                metrics,
-                state,
-                changed: Notify::new(),
-            }),
-        }
+        let (random, places) = (Random::default(), Mutex::new(Places::new(tls)));
+        Self { shared: Arc::new(Shared { origin, way, settings, metrics, random, places }) }
     }
 
     /// Where the pool leads.
@@ -100,176 +95,159 @@ impl Pool {
         &self.shared.origin
     }
 
-    /// A place for one request; waits while all are taken.
+    /// Lets no further request start on a connection there is now; those under way may end. The next
+    /// request opens a new one.
+    ///
+    /// To be called when credentials were changed or revoked: Apple ties a connection to the first it saw.
+    pub fn retire_all(&self) {
+        self.shared.retire_all(None);
+    }
+
+    /// Lets new connections say who we are, and trust whom, by `tls`, and retires the others.
+    pub fn replace_tls(&self, tls: Arc<ClientConfig>) {
+        self.shared.retire_all(Some(tls));
+    }
+
+    /// A place for one request; waits while all are taken, those of each owner by their `ticket`.
     ///
     /// Fails as soon as an attempt to open a connection has failed and none is open, or at the deadline:
     /// then nothing was sent.
-    pub(super) async fn stream(&self, deadline: Instant) -> Result<Stream, DialError> {
-        timeout_at(deadline, self.wait_for_stream()).await.unwrap_or_else(|_| {
-            Err(self.shared.state().last_error.clone().unwrap_or(DialError::Timeout))
-        })
-    }
-
-    async fn wait_for_stream(&self) -> Result<Stream, DialError> {
-        let known_failures = self.shared.state().failures;
-        loop {
-            let changed = self.shared.changed.notified();
-            match self.shared.try_stream(known_failures) {
-                Attempt::Taken(connection, more) => {
-                    if more {
-                        // There is room for another one who waits, or he is to make some.
-                        self.shared.changed.notify_one();
-                    }
-                    let (pool, since) = (Arc::clone(&self.shared), Instant::now());
-                    return Ok(Stream { connection, pool, since });
-                }
-                Attempt::Failed(error) => return Err(error),
-                Attempt::Dial(at) => {
-                    tokio::spawn(open(Arc::clone(&self.shared), at));
-                }
-                Attempt::Wait => {}
+    pub(super) async fn place(
+        &self,
+        owner: i64,
+        ticket: &mut Option<u64>,
+        deadline: Instant,
+    ) -> Result<Place<'_>, SendError> {
+        let pool = &self.shared;
+        let mut waiting = {
+            let mut places = pool.places();
+            if let Some(connection) = places.take(owner) {
+                drop(places);
+                pool.metrics.started(1);
+                pool.metrics.waited(Duration::ZERO);
+                return Ok(Place { pool, connection, owner });
             }
-            changed.await;
+            if let Some(refusal) = places.refusal(Instant::now()) {
+                return Err(refusal);
+            }
+            let ticket = *ticket.get_or_insert_with(|| places.queue.ticket());
+            let (sender, granted) = oneshot::channel();
+            places.queue.wait(owner, ticket, sender);
+            pool.grow(&mut places);
+            Waiting { pool, owner, ticket, granted }
+        };
+        let began = Instant::now();
+        let granted = timeout_at(deadline, &mut waiting.granted).await;
+        pool.metrics.waited(began.elapsed());
+        match granted {
+            Ok(Ok(granted)) => Ok(Place { pool, connection: granted?, owner }),
+            Ok(Err(_)) | Err(_) => {
+                let places = pool.places();
+                if !places.is_empty() {
+                    return Err(SendError::Crowded);
+                }
+                let error = places.last_error.clone();
+                Err(SendError::Dial(error.unwrap_or(DialError::Timeout)))
+            }
         }
     }
-}
-
-enum Attempt {
-    Taken(Arc<Connection>, bool),
-    Failed(DialError),
-    Dial(Instant),
-    Wait,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_stream(&self, known_failures: u64) -> Attempt {
-        let mut state = self.state();
-        state.connections.retain(|connection| connection.is_usable());
-        let roomiest = state
-            .connections
-            .iter()
-            .map(|connection| (connection.free_streams(), connection))
-            .max_by_key(|(free, _)| *free);
-        if let Some((free, connection)) = roomiest
-            && free > 0
-        {
-            connection.take_stream();
-            let connection = Arc::clone(connection);
-            return Attempt::Taken(connection, free > 1 || self.may_dial(&state));
+    /// Hands free places to those who wait, and opens another connection when they are not enough.
+    pub(super) fn settle(self: &Arc<Self>, places: &mut Places) {
+        if !places.queue.is_empty() {
+            self.metrics.started(places.grant());
         }
-        if state.connections.is_empty()
-            && state.failures > known_failures
-            && let Some(error) = &state.last_error
-        {
-            return Attempt::Failed(error.clone());
-        }
-        let now = Instant::now();
-        if state.connections.is_empty()
-            && let (Some(not_before), Some(error)) = (state.not_before, &state.last_error)
-            && not_before > now + LONGEST_WAIT_FOR_ATTEMPT
-        {
-            return Attempt::Failed(error.clone());
-        }
-        if self.may_dial(&state) {
-            state.dialling = true;
-            return Attempt::Dial(state.not_before.map_or(now, |not_before| not_before.max(now)));
-        }
-        Attempt::Wait
+        self.grow(places);
     }
 
-    /// A fresh connection takes one request only until that is answered (Apple's rule), so that it is full
-    /// says nothing; it is waited for before the next one is opened.
-    fn may_dial(&self, state: &State) -> bool {
-        !state.dialling
-            && state.connections.len() < self.settings.max_connections
-            && state.connections.iter().all(|connection| connection.is_settled())
-    }
-
-    fn release(&self, connection: &Connection) {
-        connection.release_stream();
-        self.changed.notify_one();
+    fn release(self: &Arc<Self>, owner: i64, connection: &Connection) {
+        self.metrics.ended();
+        let mut places = self.places();
+        connection.give_back();
+        places.queue.gave_back(owner);
+        if !places.queue.is_empty() {
+            self.settle(&mut places);
+        }
     }
 }
 
-/// Opens one connection at `at` and drives it to its end.
-async fn open(pool: Arc<Shared>, at: Instant) {
-    sleep_until(at).await;
-    let dialled = dial(&pool.origin, &pool.tls).await;
-    pool.metrics.dialled(match &dialled {
-        Ok(_) => DialResult::Ok,
-        Err(DialError::Name(_)) => DialResult::Dns,
-        Err(DialError::Tcp(_)) => DialResult::Tcp,
-        Err(DialError::Tls(_) | DialError::Protocol) => DialResult::Tls,
-        Err(DialError::Timeout) => DialResult::Timeout,
-    });
-    let (sender, driver) = match dialled {
-        Ok(dialled) => dialled,
-        Err(error) => {
-            tracing::warn!(event = "provider.unreachable", origin = %pool.origin, %error, "no connection to the push service");
-            let mut state = pool.state();
-            let pause =
-                FIRST_PAUSE.saturating_mul(1 << state.failures_in_a_row.min(8)).min(LONGEST_PAUSE);
-            state.dialling = false;
-            state.failures += 1;
-            state.failures_in_a_row += 1;
-            state.last_error = Some(error);
-            state.not_before = Some(Instant::now() + pause);
-            drop(state);
-            // Everybody who waits shall hear of it.
-            pool.changed.notify_waiters();
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for connection in self.places().remove_all() {
+            self.metrics.drains(connection.limit());
+        }
+    }
+}
+
+/// Somebody who waits, and leaves no trace when he gives up.
+struct Waiting<'a> {
+    pool: &'a Arc<Shared>,
+    owner: i64,
+    ticket: u64,
+    granted: oneshot::Receiver<Granted>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.granted.is_terminated() {
             return;
         }
-    };
-    let connection = Connection::new(sender);
-    // Only the pool and requests hold on to it: when they let go, it closes.
-    let known = Arc::downgrade(&connection);
-    {
-        let mut state = pool.state();
-        state.dialling = false;
-        state.failures_in_a_row = 0;
-        state.last_error = None;
-        state.not_before = None;
-        state.connections.push(connection);
+        let left = self.pool.places().queue.leave(self.owner, self.ticket);
+        if left.is_none()
+            && let Ok(Ok(connection)) = self.granted.try_recv()
+        {
+            // It was handed over at the moment of giving up: somebody else may have it.
+            self.pool.release(self.owner, &connection);
+        }
     }
-    pool.changed.notify_one();
-    pool.metrics.opened();
-    let ended = drive(driver, &pool.changed).await;
-    if let Some(connection) = known.upgrade() {
-        connection.retire();
-    }
-    pool.metrics.closed();
-    if ended == Ended::GoAway {
-        pool.metrics.went_away();
-    }
-    tracing::debug!(event = "provider.connection_ended", origin = %pool.origin, ?ended, "a connection to the push service ended");
-    pool.state().connections.retain(|connection| connection.is_usable());
-    pool.changed.notify_one();
 }
 
 /// A place on a connection, given back when it is dropped.
-pub(super) struct Stream {
+pub(super) struct Place<'a> {
+    pool: &'a Arc<Shared>,
     connection: Arc<Connection>,
-    pool: Arc<Shared>,
-    since: Instant,
+    owner: i64,
 }
 
-impl Stream {
+impl Place<'_> {
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
+
+    pub(super) fn connection_handle(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// The peer has answered a request on the connection, however.
+    pub(super) fn prove(&self) {
+        if self.connection.prove() {
+            self.pool.proven(&self.connection);
+        }
+    }
+
+    /// The peer said that it leaves the connection.
+    pub(super) fn went_away(&self, goaway: &Goaway) {
+        self.pool.went_away(&self.connection, goaway);
+    }
+
+    /// The connection takes no further request.
+    pub(super) fn retire_connection(&self) {
+        self.pool.leave(&self.connection);
+    }
 }
 
-impl Drop for Stream {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         // Its first request was given up, and not for want of time: nobody knows whether anybody is there.
-        if !self.connection.is_proven() && self.since.elapsed() >= FAIR_TIME {
-            self.connection.retire();
-            self.pool.state().connections.retain(|connection| connection.is_usable());
+        if self.connection.is_slow_to_prove() {
+            self.pool.leave(&self.connection);
         }
-        self.pool.release(&self.connection);
+        self.pool.release(self.owner, &self.connection);
     }
 }

@@ -8,7 +8,7 @@ use std::{
     io,
     net::{IpAddr, Ipv6Addr},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -149,7 +149,7 @@ impl Strangers {
         let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
         let (head, body) = sender.send_request(request).await.map_err(no_answer)?.into_parts();
         let body = beginning(body).await?;
-        Ok(Reply { status: head.status, headers: head.headers, body })
+        Ok(Reply { status: head.status, headers: head.headers, body, connection: Weak::new() })
     }
 }
 

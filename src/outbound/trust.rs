@@ -8,6 +8,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
+use crate::clock::Timestamp;
+
 /// Why no TLS client could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
@@ -36,6 +38,7 @@ pub enum TrustError {
 pub struct ClientIdentity {
     certificates: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    ends_at: Timestamp,
 }
 
 impl ClientIdentity {
@@ -45,20 +48,37 @@ impl ClientIdentity {
     ///
     /// When the file cannot be read, or does not hold both.
     pub fn read(path: &Path) -> Result<Self, TrustError> {
-        let text = read(path)?;
+        Self::parse(path, &read(path)?)
+    }
+
+    /// The same of a text that was read already; `path` is named when it is not good.
+    ///
+    /// # Errors
+    ///
+    /// When the text does not hold both.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, TrustError> {
         let content = |problem: &str| TrustError::Content {
             path: path.display().to_string(),
             problem: problem.to_owned(),
         };
-        let certificates = CertificateDer::pem_slice_iter(&text)
+        let certificates = CertificateDer::pem_slice_iter(text)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| content("is not PEM"))?;
         if certificates.is_empty() {
             return Err(content("holds no certificate"));
         }
-        let key = PrivateKeyDer::from_pem_slice(&text)
+        let key = PrivateKeyDer::from_pem_slice(text)
             .map_err(|_| content("holds no private key that can be read without a password"))?;
-        Ok(Self { certificates, key })
+        let (_, first) = x509_parser::parse_x509_certificate(&certificates[0])
+            .map_err(|_| content("holds a certificate that cannot be read"))?;
+        let ends_at = Timestamp::from_unix_seconds(first.validity().not_after.timestamp());
+        Ok(Self { certificates, key, ends_at })
+    }
+
+    /// When the certificate ends (`notAfter`).
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        self.ends_at
     }
 }
 
