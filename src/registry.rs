@@ -6,10 +6,12 @@
 //! and written in batches; what a client was told is stored is stored before it is told.
 
 mod audit_log;
+mod brakes;
 mod cache;
 mod desk;
 mod devices;
 mod e2ee_devices;
+mod fates;
 mod open;
 mod pending;
 mod plans;
@@ -17,6 +19,7 @@ mod registration_keys;
 mod remote_realms;
 mod remote_servers;
 mod standing;
+mod tombstones;
 mod transfer;
 mod uploads;
 
@@ -34,18 +37,21 @@ use crate::{
 };
 
 pub use audit_log::AuditEvent;
+pub use brakes::{AppDevices, Doubts, EngagedBrake, Verdict};
 pub use desk::{Desk, Turn};
 pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
 pub use registration_keys::{PUBLIC_KEY_BYTES, StoredKey, USES_PERIOD};
 pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 pub use standing::{Deactivation, Decision};
+pub use tombstones::{TOMBSTONE_LIFE, Tombstone};
 pub use uploads::{LastRows, Upload, UploadError};
 
 /// How long an answer may be given from memory after another process changed what is true.
 const CACHE_LIFE: Duration = Duration::from_secs(1);
 
-/// The same for devices on SQLite, whose file no other process changes while the bouncer serves.
+/// The same for devices on SQLite, whose file only `brake release` changes while the bouncer serves, and that is
+/// noticed.
 const SQLITE_DEVICES_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// A question is put so often when connections turn out to be closed; each attempt finds out one of them.

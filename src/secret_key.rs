@@ -18,6 +18,8 @@ pub enum Purpose {
     RegistrationKeys,
     /// Signs the links to pages.
     Links,
+    /// Names notifications, to find out those that come again.
+    Duplicates,
 }
 
 /// The secret. It does not print itself.
@@ -89,6 +91,7 @@ impl Purpose {
             Self::Transfer => b"transfer",
             Self::RegistrationKeys => b"registration keys",
             Self::Links => b"links",
+            Self::Duplicates => b"duplicates",
         }
     }
 }

@@ -190,13 +190,22 @@ pub struct Device {
     pub remote_realm_id: Option<i64>,
     /// When the server last registered it.
     pub registered_at: Timestamp,
+    /// A push service calls it bad, and is not believed.
+    pub is_suspect: bool,
+    /// The Firebase project that reaches it, by its name in the configuration; nothing until it is known.
+    pub fcm_app: Option<Arc<str>>,
 }
 
 impl Device {
     /// Where a push to it goes.
     #[must_use]
     pub fn target(&self) -> Target {
-        Target { provider: self.provider, token: self.token.clone(), app_id: self.app_id.clone() }
+        Target {
+            provider: self.provider,
+            token: self.token.clone(),
+            app_id: self.app_id.clone(),
+            fcm_app: self.fcm_app.clone(),
+        }
     }
 }
 
@@ -209,6 +218,17 @@ pub struct Target {
     pub token: DeviceToken,
     /// The app; known for every Apple device that can be sent to.
     pub app_id: Option<AppId>,
+    /// The Firebase project that reaches it, by its name in the configuration; nothing until it is known.
+    pub fcm_app: Option<Arc<str>>,
+}
+
+/// Which row a push is for, by our own key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Row {
+    /// A device that receives notifications in the clear.
+    Device(i64),
+    /// A device that receives encrypted notifications.
+    E2ee(i64),
 }
 
 /// A device as a server registers it.

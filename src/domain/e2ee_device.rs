@@ -92,6 +92,8 @@ pub struct E2eeDevice {
     pub token_id: Option<TokenId>,
     /// Where a push to it goes.
     pub target: Target,
+    /// A push service calls it bad, and is not believed.
+    pub is_suspect: bool,
 }
 
 #[cfg(test)]

@@ -22,6 +22,10 @@ pub enum AuditEvent {
     ServerTransferred,
     /// The operator approved a registration; our own number.
     ServerApproved,
+    /// The operator cleared devices of suspicion; our own number.
+    DevicesRestored,
+    /// The operator removed devices that were under suspicion; our own number.
+    DevicesExpired,
     /// A server uploaded another value of its realm.
     RealmValueUpdated,
     /// A realm was missing in an upload of its server.
@@ -39,6 +43,8 @@ impl AuditEvent {
             Self::ServerCreated => 10215,
             Self::ServerTransferred => 10216,
             Self::ServerApproved => 10290,
+            Self::DevicesRestored => 10291,
+            Self::DevicesExpired => 10292,
             Self::RealmValueUpdated => 20001,
             Self::RealmLocallyDeleted => 20003,
             Self::RealmRestored => 20004,

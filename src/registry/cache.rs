@@ -64,6 +64,14 @@ where
         self.entries.invalidate(key);
     }
 
+    /// The same for all keys.
+    pub(super) fn invalidate_all(&self) {
+        for stripe in &self.stripes {
+            *stripe.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }
+        self.entries.invalidate_all();
+    }
+
     fn stripe(&self, key: &K) -> MutexGuard<'_, u64> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
         let index = self.hasher.hash_one(key) as usize % STRIPES;

@@ -15,20 +15,18 @@ use sea_orm::{
 };
 
 use super::{Registry, RegistryError};
-use crate::{
-    clock::Timestamp,
-    domain::{
-        device::{DeviceToken, NewDevice, Provider},
-        remote_server::RemoteServer,
-        user::User,
-    },
+use crate::domain::{
+    device::{DeviceToken, NewDevice, Provider},
+    remote_server::RemoteServer,
+    user::User,
 };
 
 pub(super) use owner::Owner;
 pub(super) use reading::weight;
 
 impl Registry {
-    /// Stores a device of a user; one that is known is refreshed: its app, its realm, its time.
+    /// Stores a device of a user; one that is known is refreshed: its app, its realm, its time. One that is
+    /// gone lives again, and a suspect is none any more.
     ///
     /// A user named by number and UUID is stored under the UUID.
     ///
@@ -52,6 +50,10 @@ impl Registry {
             ios_app_id: Set(new.app_id.map(|app| app.as_str().to_owned())),
             remote_realm_id: Set(new.remote_realm_id),
             registered_at: Set(self.inner.clock.now().unix_millis()),
+            gone_at: Set(None),
+            in_doubt: Set(false),
+            suspected_at: Set(None),
+            fcm_app: Set(None),
             ..Default::default()
         };
         let identity =
@@ -63,9 +65,14 @@ impl Registry {
             devices::Column::TokenDigest,
         ])
         .update_columns([
+            devices::Column::Token,
             devices::Column::IosAppId,
             devices::Column::RemoteRealmId,
             devices::Column::RegisteredAt,
+            devices::Column::GoneAt,
+            devices::Column::InDoubt,
+            devices::Column::SuspectedAt,
+            devices::Column::FcmApp,
         ])
         .to_owned();
         let stored = self
@@ -100,7 +107,7 @@ impl Registry {
         removed.map(|_| ())
     }
 
-    /// Removes one device of a user; whether there was one.
+    /// Deletes one device of a user; whether there was one that is not gone.
     ///
     /// # Errors
     ///
@@ -119,16 +126,16 @@ impl Registry {
         let removed = self
             .ask(|| {
                 attempts.fetch_add(1, Ordering::Relaxed);
-                statement.clone().exec(&self.inner.database)
+                statement.clone().exec_with_returning(&self.inner.database)
             })
             .await;
         self.forget(server, user);
         // Of two attempts the first may have removed it, and only its answer was lost.
         let is_unclear = attempts.into_inner() > 1;
-        removed.map(|result| result.rows_affected > 0 || is_unclear)
+        removed.map(|rows| live(&rows) > 0 || is_unclear)
     }
 
-    /// Removes all devices of a user; how many there were.
+    /// Deletes all devices of a user; how many there were that are not gone.
     ///
     /// # Errors
     ///
@@ -139,9 +146,10 @@ impl Registry {
         user: User,
     ) -> Result<u64, RegistryError> {
         let statement = devices::Entity::delete_many().filter(of_user(server, user));
-        let removed = self.ask(|| statement.clone().exec(&self.inner.database)).await;
+        let removed =
+            self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
         self.forget(server, user);
-        removed.map(|result| result.rows_affected)
+        removed.map(|rows| live(&rows))
     }
 
     /// Removes rows by our own key.
@@ -156,27 +164,6 @@ impl Registry {
             self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
         self.forget_rows(&removed?);
         Ok(())
-    }
-
-    /// Removes a token that its provider declared dead, for every user of every server that registered
-    /// it no later than `since`; how many rows there were.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn remove_token(
-        &self,
-        provider: Provider,
-        token: &DeviceToken,
-        since: Timestamp,
-    ) -> Result<u64, RegistryError> {
-        let statement = devices::Entity::delete_many()
-            .filter(devices::Column::TokenDigest.eq(digest(token)))
-            .filter(devices::Column::Kind.eq(provider.token_kind()))
-            .filter(devices::Column::RegisteredAt.lte(since.unix_millis()));
-        let removed =
-            self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
-        Ok(self.forget_rows(&removed?))
     }
 
     /// Notes the realm of devices that were registered before it was known.
@@ -197,6 +184,11 @@ impl Registry {
         self.forget_rows(&changed?);
         Ok(())
     }
+}
+
+/// How many of these rows are devices; the others say that there was one.
+fn live(rows: &[devices::Model]) -> u64 {
+    rows.iter().filter(|row| row.gone_at.is_none()).count() as u64
 }
 
 fn of_user(server: &RemoteServer, user: User) -> Condition {

@@ -13,13 +13,10 @@ use sea_orm::{
 };
 
 use super::{Registry, RegistryError};
-use crate::{
-    clock::Timestamp,
-    domain::{
-        device::{AppId, DeviceToken, Provider, Target},
-        e2ee_device::{E2eeDevice, E2eeIdentity, NewE2eeDevice, TokenId},
-        remote_realm::RemoteRealm,
-    },
+use crate::domain::{
+    device::{AppId, DeviceToken, Provider, Target},
+    e2ee_device::{E2eeDevice, E2eeIdentity, NewE2eeDevice, TokenId},
+    remote_realm::RemoteRealm,
 };
 
 /// Phones say when they made a registration in whole seconds.
@@ -64,6 +61,9 @@ impl Registry {
             ios_app_id: Set(new.app_id.map(|app| app.as_str().to_owned())),
             registered_at: Set(registered_at),
             expired_at: Set(None),
+            in_doubt: Set(false),
+            suspected_at: Set(None),
+            fcm_app: Set(None),
             ..Default::default()
         };
         let column = |column: Column| Expr::col((e2ee_devices::Entity, column));
@@ -80,6 +80,9 @@ impl Registry {
                 Column::IosAppId,
                 Column::RegisteredAt,
                 Column::ExpiredAt,
+                Column::InDoubt,
+                Column::SuspectedAt,
+                Column::FcmApp,
             ])
             .action_and_where(is_newer)
             .to_owned();
@@ -127,28 +130,6 @@ impl Registry {
         let rows = self.ask(|| query.clone().all(&self.inner.database)).await?;
         Ok(rows.iter().filter_map(device).collect())
     }
-
-    /// Notes that a provider declared a device dead, unless it was registered after `since`; whether it
-    /// was live until now.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn expire_e2ee_device(
-        &self,
-        id: i64,
-        since: Timestamp,
-    ) -> Result<bool, RegistryError> {
-        use e2ee_devices::Column;
-        let now = self.inner.clock.now().unix_millis();
-        let statement = e2ee_devices::Entity::update_many()
-            .col_expr(Column::ExpiredAt, Expr::value(now))
-            .filter(Column::Id.eq(id))
-            .filter(Column::RegisteredAt.lte(since.unix_millis()))
-            .filter(Column::ExpiredAt.is_null());
-        let expired = self.ask(|| statement.clone().exec(&self.inner.database)).await?;
-        Ok(expired.rows_affected > 0)
-    }
 }
 
 /// A row of another kind than the two was not written by us and is left alone.
@@ -160,6 +141,8 @@ fn device(row: &e2ee_devices::Model) -> Option<E2eeDevice> {
             provider: Provider::from_token_kind(row.kind.into())?,
             token: DeviceToken::from_stored(&row.token.0),
             app_id: row.ios_app_id.as_deref().and_then(AppId::parse),
+            fcm_app: row.fcm_app.as_deref().map(Into::into),
         },
+        is_suspect: row.suspected_at.is_some(),
     })
 }

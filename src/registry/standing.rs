@@ -235,7 +235,7 @@ async fn note(
     audit_log::note(transaction, entry, now).await
 }
 
-fn decided(decision: &Decision, more: Value) -> Value {
+pub(super) fn decided(decision: &Decision, more: Value) -> Value {
     let mut data = match more {
         Value::Object(data) => data,
         _ => Map::new(),

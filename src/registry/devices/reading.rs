@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entities::devices;
-use sea_orm::{Condition, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _};
 
 use super::owner::Owner;
 use crate::{
@@ -43,6 +43,20 @@ impl Registry {
         Ok(all)
     }
 
+    /// The same, whatever is in memory: for what must not miss a change that another node made just now.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn devices_of_now(
+        &self,
+        server: &RemoteServer,
+        user: User,
+    ) -> Result<Vec<Device>, RegistryError> {
+        self.forget(server, user);
+        self.devices_of(server, user).await
+    }
+
     /// Reads the devices of up to two identities by one query, and keeps them.
     async fn read_devices(
         &self,
@@ -54,7 +68,8 @@ impl Registry {
         for owner in owners.into_iter().flatten() {
             condition = condition.add(owner.condition());
         }
-        let query = devices::Entity::find().filter(condition);
+        let query =
+            devices::Entity::find().filter(condition).filter(devices::Column::GoneAt.is_null());
         let mut rows = self.ask(|| query.clone().all(&self.inner.database)).await?;
         rows.sort_unstable_by_key(|row| row.id);
         for (owner, asked) in asked.into_iter().flatten() {
@@ -69,6 +84,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Forgets what is in memory of all devices: another process changed some of them.
+    pub fn forget_devices(&self) {
+        self.inner.devices.invalidate_all();
+    }
+
     /// Forgets what is in memory of a user's devices, after a change was stored.
     pub(super) fn forget(&self, server: &RemoteServer, user: User) {
         for owner in Owner::of(server, user).into_iter().flatten() {
@@ -77,7 +97,7 @@ impl Registry {
     }
 
     /// Forgets what is in memory of those whose rows were changed; how many rows there were.
-    pub(super) fn forget_rows(&self, rows: &[devices::Model]) -> u64 {
+    pub(in crate::registry) fn forget_rows(&self, rows: &[devices::Model]) -> u64 {
         for owner in rows.iter().filter_map(Owner::of_row) {
             self.inner.devices.invalidate(&owner);
         }
@@ -107,5 +127,7 @@ fn device(row: &devices::Model) -> Option<Device> {
         user_uuid: row.user_uuid,
         remote_realm_id: row.remote_realm_id,
         registered_at: Timestamp::from_unix_millis(row.registered_at),
+        is_suspect: row.suspected_at.is_some(),
+        fcm_app: row.fcm_app.as_deref().map(Arc::from),
     })
 }
