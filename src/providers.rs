@@ -1,26 +1,41 @@
 //! The push services: what to say to them, and what their answers mean.
 
 pub mod apns;
+mod clock_skew;
+mod credential;
 pub mod fcm;
+mod gate;
 mod json_web_token;
 mod outcome;
+mod reload;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
+use http::header;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Timestamp},
-    config::Config,
+    config::{Config, OutboundConfig},
     domain::device::{Provider, Target},
-    metrics::{Metrics, ProviderLabels, PushErrorLabels, PushLabels},
-    outbound::{OriginError, Trust, TrustError},
+    metrics::{Metrics, ProviderLabels, PushErrorLabels},
+    outbound::{OriginError, Reply, Trust, TrustError, Way},
     random::Random,
 };
 
 pub use apns::ApnsMessage;
-pub use fcm::{FcmMessage, FcmMessageError};
-pub use outcome::{Failure, Outcome, RejectionReason};
+pub use credential::Credential;
+pub use fcm::{FcmMessage, FcmMessageError, FcmReason};
+pub use outcome::{Delay, Failure, Outcome, RejectionReason, Scope, Why};
+pub use reload::Reloaded;
+
+/// Who asks for a longer pause than this is not believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Why the push services cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +56,12 @@ pub enum ProvidersError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// An app has no credential at all.
+    #[error("`{app}` has neither a key nor a certificate")]
+    NoCredential {
+        /// The app's section of the configuration.
+        app: String,
+    },
     /// Authorities or a client certificate cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -55,14 +76,21 @@ impl ProvidersError {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ProvidersError> {
-    std::fs::read(path)
-        .map_err(|source| ProvidersError::Read { path: path.display().to_string(), source })
+/// What every app is made with.
+#[derive(Clone)]
+struct Tools {
+    outbound: OutboundConfig,
+    way: Way,
+    clock: Clock,
+    random: Random,
+    metrics: Arc<Metrics>,
 }
 
-/// The authorities of one app: its own file, or the one for all calls.
-fn trust(own: Option<&Path>, general: Option<&Path>) -> Result<Trust, ProvidersError> {
-    Ok(Trust::public(own.or(general))?)
+impl Tools {
+    /// The authorities of one app: its own file, or the one for all calls.
+    fn trust(&self, own: Option<&Path>) -> Result<Trust, ProvidersError> {
+        Ok(Trust::public(own.or(self.outbound.ca_file.as_deref()))?)
+    }
 }
 
 /// One notification in the form one kind of phone gets it; shared by all its devices.
@@ -74,12 +102,75 @@ pub enum Message {
     Fcm(Arc<FcmMessage>),
 }
 
+impl Message {
+    /// Whether the push service would refuse it for its size.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        match self {
+            Self::Apns(message) => message.is_too_large(),
+            Self::Fcm(message) => message.is_too_large(),
+        }
+    }
+}
+
 /// Both push services, with the operator's credentials.
 pub struct Providers {
     apns: apns::Apns,
-    fcm: Option<fcm::Fcm>,
+    fcm: fcm::Fcm,
+    apps: Box<[AppName]>,
+    /// Where Google's projects begin in `apps`.
+    first_project: usize,
     clock: Clock,
     metrics: Arc<Metrics>,
+    /// Held while files are looked at.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// An app of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppName {
+    /// The push service.
+    pub provider: Provider,
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+}
+
+/// The place of an app among [`Providers::apps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppKey(usize);
+
+impl AppKey {
+    /// The place as an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// One notification to one device, to be tried once.
+pub struct Attempt<'a> {
+    /// Where it goes.
+    pub target: &'a Target,
+    /// The app to begin with, of those that may reach it.
+    pub app: Option<AppKey>,
+    /// What it says.
+    pub message: &'a Message,
+    /// What Apple calls it; the same in each attempt, so that Apple shows it once.
+    pub id: Uuid,
+    /// On whose behalf, by our key of the remote server: each has a fair share of the connections.
+    pub owner: i64,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+}
+
+/// What became of one attempt.
+pub struct Attempted {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// The app whose push service had the last word.
+    pub app: Option<AppKey>,
 }
 
 impl Providers {
@@ -90,65 +181,108 @@ impl Providers {
     /// When a credential cannot be read or used.
     pub fn new(
         config: &Config,
+        way: &Way,
         clock: &Clock,
         random: &Random,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, ProvidersError> {
-        let general = config.outbound.ca_file.as_deref();
-        let fcm = match config.fcm.first_key_value() {
-            Some((name, app)) => Some(fcm::Fcm::new(name, app, general, clock, metrics)?),
-            None => None,
+        let tools = Tools {
+            outbound: config.outbound.clone(),
+            way: way.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: Arc::clone(metrics),
         };
+        let apns = apns::Apns::new(&config.apns, &tools)?;
+        let fcm = fcm::Fcm::new(&config.fcm, &tools)?;
+        let named = |provider| move |name: &str| AppName { provider, name: name.into() };
+        let apple = apns.names().map(named(Provider::Apns));
+        let apps: Box<[AppName]> = apple.chain(fcm.names().map(named(Provider::Fcm))).collect();
+        let first_project = apns.names().count();
         Ok(Self {
-            apns: apns::Apns::new(&config.apns, general, clock, random, metrics)?,
+            apns,
             fcm,
+            apps,
+            first_project,
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
+            reloading: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// What each app is known by to its push service, in the order of [`Providers::apps`].
+    #[must_use]
+    pub fn credentials(&self) -> Vec<Credential> {
+        self.apns.credentials().chain(self.fcm.credentials()).collect()
+    }
+
+    /// All apps; an [`AppKey`] is a place in here.
+    #[must_use]
+    pub fn apps(&self) -> &[AppName] {
+        &self.apps
     }
 
     /// Whether anything can be sent to this kind of phone.
     #[must_use]
     pub fn has(&self, provider: Provider) -> bool {
-        match provider {
-            Provider::Apns => self.apns.has_apps(),
-            Provider::Fcm => self.fcm.is_some(),
-        }
+        self.apps.iter().any(|app| app.provider == provider)
     }
 
-    /// Sends one notification to one device, and counts what became of it.
-    pub async fn send(&self, target: &Target, message: &Message) -> Sent {
+    /// The app that a device is reached by, as far as it is known; nothing when the operator has no credentials for it.
+    #[must_use]
+    pub fn app_of(&self, target: &Target) -> Option<AppKey> {
+        self.apps_of(target).next()
+    }
+
+    /// The apps that may reach a device: one, or all Firebase projects while nobody knows which it is of.
+    pub fn apps_of(&self, target: &Target) -> impl Iterator<Item = AppKey> + use<> {
+        let places = match target.provider {
+            Provider::Apns => self.apns.app_of(target).map_or(0..0, |place| place..place + 1),
+            Provider::Fcm => {
+                let projects = self.fcm.projects_of(target);
+                self.first_project + projects.start..self.first_project + projects.end
+            }
+        };
+        places.map(AppKey)
+    }
+
+    /// Sends one notification to one device.
+    pub async fn attempt(&self, attempt: &Attempt<'_>) -> Attempted {
         let began = Instant::now();
         let at = self.clock.now();
-        let (app, outcome) = match message {
-            Message::Apns(message) => self.apns.send(target, message).await,
-            Message::Fcm(message) => match &self.fcm {
-                Some(fcm) => (Some(fcm.name()), fcm.send(target, message).await),
-                None => (None, Outcome::Failed(Failure::NotConfigured)),
-            },
+        let provider = attempt.target.provider;
+        let (app, outcome) = match (attempt.app, attempt.message) {
+            (Some(app), Message::Apns(message)) => {
+                (Some(app), self.apns.send(app.0, attempt, message).await)
+            }
+            (Some(app), Message::Fcm(message)) => {
+                let first = app.0 - self.first_project;
+                let (project, outcome) = self.fcm.send(first, attempt, message).await;
+                (Some(AppKey(self.first_project + project)), outcome)
+            }
+            (None, _) => (None, Outcome::NotConfigured),
         };
-        let provider = target.provider;
         self.metrics
-            .push_duration
+            .provider_request_duration
             .get_or_create(&ProviderLabels { provider })
             .observe(began.elapsed().as_secs_f64());
-        let labels = PushLabels {
-            provider,
-            app: app.unwrap_or("none").to_owned(),
-            outcome: outcome.label(),
-        };
-        self.metrics.pushes.get_or_create(&labels).inc();
         if let Some(reason) = outcome.reason() {
             self.metrics.push_errors.get_or_create(&PushErrorLabels { provider, reason }).inc();
         }
-        Sent { outcome, at }
+        Attempted { outcome, at, app }
     }
 }
 
-/// What became of one push, and when it was sent.
-pub struct Sent {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// When it was sent.
-    pub at: Timestamp,
+/// The pause that a push service asks for: seconds, or a date.
+fn retry_after(reply: &Reply, now: Timestamp) -> Option<Duration> {
+    let text = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+            let millis = i64::try_from(date.as_millis()).ok()?;
+            Timestamp::from_unix_millis(millis).since(now)
+        }
+    };
+    Some(pause.min(LONGEST_RETRY_AFTER))
 }

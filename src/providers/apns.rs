@@ -5,96 +5,81 @@
 
 mod app;
 mod authentication_token;
+mod generation;
+mod lesson;
 mod message;
 mod rejection;
+mod reload;
+mod token_key;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     sync::Arc,
 };
 
 use app::App;
-use authentication_token::AuthenticationTokens;
 pub use message::{ApnsMessage, MAX_PAYLOAD_BYTES};
 pub use rejection::ApnsReason;
 
-use super::{Failure, Outcome, ProvidersError, RejectionReason};
+use super::{
+    Attempt, Credential, Outcome, ProvidersError, RejectionReason, Tools, clock_skew::ClockSkew,
+};
 use crate::{
-    clock::Clock,
     config::ApnsAppConfig,
-    domain::device::{AppId, Target},
-    metrics::Metrics,
-    random::Random,
+    domain::device::{AppId, Provider, Target},
 };
 
 /// All apps of the operator on Apple's phones.
 pub(super) struct Apns {
     apps: Vec<App>,
     by_topic: HashMap<AppId, usize>,
-    random: Random,
 }
 
 impl Apns {
     pub(super) fn new(
         config: &BTreeMap<String, ApnsAppConfig>,
-        ca_file: Option<&Path>,
-        clock: &Clock,
-        random: &Random,
-        metrics: &Arc<Metrics>,
+        tools: &Tools,
     ) -> Result<Self, ProvidersError> {
-        let mut apps = Vec::with_capacity(config.len());
-        let mut by_topic = HashMap::new();
-        // Apple counts changes of tokens by team, so apps with one key share its tokens.
-        let mut by_key: HashMap<(&str, &str), Arc<AuthenticationTokens>> = HashMap::new();
+        let skew = Arc::new(ClockSkew::new(Provider::Apns, &tools.clock, &tools.metrics));
+        let mut apns = Self { apps: Vec::with_capacity(config.len()), by_topic: HashMap::new() };
         for (name, app) in config {
             for topic in app.topics.iter().filter_map(|topic| AppId::parse(topic)) {
-                by_topic.insert(topic, apps.len());
+                apns.by_topic.insert(topic, apns.apps.len());
             }
-            let tokens = match (&app.key_file, &app.key_id, &app.team_id) {
-                (Some(file), Some(key_id), Some(team_id)) => {
-                    let known = by_key.get(&(team_id.as_str(), key_id.as_str())).cloned();
-                    Some(match known {
-                        Some(tokens) => tokens,
-                        None => {
-                            let read =
-                                AuthenticationTokens::read(file, key_id, team_id, clock, random)?;
-                            let tokens = Arc::new(read);
-                            by_key.insert((team_id, key_id), Arc::clone(&tokens));
-                            tokens
-                        }
-                    })
-                }
-                _ => None,
-            };
-            apps.push(App::new(name, app, tokens, ca_file, clock, metrics)?);
+            let app = App::new(name, app, tools, &skew, &apns.tokens())?;
+            apns.apps.push(app);
         }
-        Ok(Self { apps, by_topic, random: random.clone() })
+        apns.warn_of_two_keys();
+        Ok(apns)
     }
 
-    pub(super) fn has_apps(&self) -> bool {
-        !self.apps.is_empty()
+    /// What the apps are known by.
+    pub(super) fn credentials(&self) -> impl Iterator<Item = Credential> {
+        self.apps.iter().map(App::credential)
     }
 
-    /// Sends to one device; the app's name comes with the outcome.
+    /// The names of all apps, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.apps.iter().map(App::name)
+    }
+
+    /// The app that a device is an installation of, by its place.
+    pub(super) fn app_of(&self, target: &Target) -> Option<usize> {
+        self.by_topic.get(target.app_id.as_ref()?).copied()
+    }
+
+    /// Sends to one device of the app in this place.
     pub(super) async fn send(
         &self,
-        target: &Target,
+        app: usize,
+        attempt: &Attempt<'_>,
         message: &ApnsMessage,
-    ) -> (Option<&str>, Outcome) {
-        let found = target
-            .app_id
-            .as_ref()
-            .and_then(|topic| self.by_topic.get(topic).map(|&index| (topic, &self.apps[index])));
-        let Some((topic, app)) = found else {
-            return (None, Outcome::Failed(Failure::NotConfigured));
-        };
+    ) -> Outcome {
+        let Some(topic) = &attempt.target.app_id else { return Outcome::NotConfigured };
         // Apple would answer the same; asking costs a round trip, and a connection counts refusals.
         if message.is_too_large() {
-            let reason = RejectionReason::Apns(ApnsReason::PayloadTooLarge);
-            return (Some(app.name()), Outcome::Rejected(reason));
+            return Outcome::Rejected(RejectionReason::Apns(ApnsReason::PayloadTooLarge));
         }
-        let outcome = app.send(&target.token, topic, message, self.random.uuid()).await;
-        (Some(app.name()), outcome)
+        self.apps[app].send(attempt, topic, message).await
     }
 }

@@ -5,137 +5,102 @@
 
 mod access_token;
 mod message;
+mod project;
 mod rejection;
+mod reload;
+mod renewal;
 mod service_account;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use access_token::AccessTokens;
-use http::{HeaderValue, Request, StatusCode, Uri, header};
 pub use message::{FcmMessage, FcmMessageError};
+use project::Project;
 pub use rejection::FcmReason;
-use serde::{Deserialize, de::IgnoredAny};
-use service_account::ServiceAccount;
-use tokio::time::Instant;
 
-use super::{Failure, Outcome, ProvidersError, RejectionReason, trust};
+use super::{
+    Attempt, Credential, Outcome, ProvidersError, RejectionReason, Tools, clock_skew::ClockSkew,
+};
 use crate::{
-    clock::Clock,
     config::FcmAppConfig,
     domain::device::{Provider, Target},
-    metrics::Metrics,
-    outbound::{Body, Origin, Pool, PoolSettings, Reply},
 };
 
-/// Google's address.
-const ENDPOINT: &str = "https://fcm.googleapis.com";
-
-/// One Firebase project.
+/// All Firebase projects of the operator.
 pub(super) struct Fcm {
-    name: String,
-    uri: Uri,
-    pool: Pool,
-    tokens: AccessTokens,
-    attempt_timeout: Duration,
+    projects: Vec<Project>,
 }
 
 impl Fcm {
     pub(super) fn new(
-        name: &str,
-        config: &FcmAppConfig,
-        ca_file: Option<&Path>,
-        clock: &Clock,
-        metrics: &Arc<Metrics>,
+        config: &BTreeMap<String, FcmAppConfig>,
+        tools: &Tools,
     ) -> Result<Self, ProvidersError> {
-        let account = ServiceAccount::read(&config.service_account_file)?;
-        let project = config.project_id.as_deref().unwrap_or(account.project_id());
-        let origin = Origin::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let uri =
-            format!("{origin}/v1/projects/{project}/messages:send").parse().map_err(|_| {
-                ProvidersError::credential(
-                    &config.service_account_file,
-                    &format!("`{project}` is not the id of a project"),
-                )
-            })?;
-        let trust = trust(config.ca_file.as_deref(), ca_file)?;
-        let pool = |origin| {
-            let connections = metrics.connections_of(Provider::Fcm);
-            let tls = trust.http2_client(None)?;
-            Ok::<_, ProvidersError>(Pool::new(origin, tls, PoolSettings::default(), connections))
-        };
-        let token_uri = config.token_uri.as_deref().unwrap_or(account.token_uri()).to_owned();
-        let token_origin = access_token::origin(&token_uri)?;
-        metrics.app_is_configured(Provider::Fcm, name);
-        Ok(Self {
-            name: name.to_owned(),
-            uri,
-            pool: pool(origin)?,
-            tokens: AccessTokens::new(account, token_uri, pool(token_origin)?, clock),
-            attempt_timeout: config.attempt_timeout,
-        })
+        let skew = Arc::new(ClockSkew::new(Provider::Fcm, &tools.clock, &tools.metrics));
+        let projects = config
+            .iter()
+            .map(|(name, app)| Project::new(name, app, tools, &skew))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { projects })
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// What the projects are known by.
+    pub(super) fn credentials(&self) -> impl Iterator<Item = Credential> {
+        self.projects.iter().map(Project::credential)
     }
 
-    /// Sends to one device. An access token that Google does not take is renewed, and the push
-    /// repeated, once.
-    pub(super) async fn send(&self, target: &Target, message: &FcmMessage) -> Outcome {
+    /// The names of all projects, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.projects.iter().map(Project::name)
+    }
+
+    /// The projects that may reach a device, by their places: the one that did before, else all.
+    pub(super) fn projects_of(&self, target: &Target) -> Range<usize> {
+        let known = target
+            .fcm_app
+            .as_deref()
+            .and_then(|known| self.projects.iter().position(|project| project.name() == known));
+        known.map_or(0..self.projects.len(), |known| known..known + 1)
+    }
+
+    /// Sends to one device by the project in this place, and where Google says that the device is another
+    /// project's, by the others in turn; which of them had the last word.
+    pub(super) async fn send(
+        &self,
+        first: usize,
+        attempt: &Attempt<'_>,
+        message: &FcmMessage,
+    ) -> (usize, Outcome) {
         if message.is_too_large() {
-            return Outcome::Rejected(RejectionReason::Fcm(FcmReason::InvalidArgument));
+            let reason = RejectionReason::Fcm(FcmReason::InvalidArgument);
+            return (first, Outcome::Rejected(reason));
         }
-        let deadline = Instant::now() + self.attempt_timeout;
-        let body = message.body(&target.token);
-        let authorization = match self.tokens.current(deadline).await {
-            Ok(authorization) => authorization,
-            Err(error) => return Outcome::Failed(Failure::AccessToken(error.to_string())),
-        };
-        let outcome = self.attempt(&body, authorization.clone(), deadline).await;
-        if let Outcome::Rejected(RejectionReason::Fcm(FcmReason::Unauthenticated)) = outcome
-            && let Ok(renewed) = self.tokens.renew(&authorization, deadline).await
+        let outcome = self.projects[first].send(attempt, message).await;
+        let is_known = attempt.target.fcm_app.is_some();
+        let mut undecided = None;
+        match outcome {
+            ref mismatch if is_of_another_project(mismatch) => {}
+            // Nobody knows whether it is this one's.
+            Outcome::Delayed(ref delay) if !is_known && !delay.may_have_been_accepted() => {
+                undecided = Some((first, outcome.clone()));
+            }
+            decided => return (first, decided),
+        }
+        for (other, project) in
+            self.projects.iter().enumerate().filter(|(other, _)| *other != first)
         {
-            return self.attempt(&body, renewed, deadline).await;
+            match project.send(attempt, message).await {
+                mismatch if is_of_another_project(&mismatch) => {}
+                // It may be this one's, or that of one behind it.
+                Outcome::Delayed(delay) => {
+                    undecided.get_or_insert((other, Outcome::Delayed(delay)));
+                }
+                decided => return (other, decided),
+            }
         }
-        outcome
-    }
-
-    async fn attempt(&self, body: &Body, authorization: HeaderValue, deadline: Instant) -> Outcome {
-        let mut request = Request::post(self.uri.clone())
-            .body(())
-            .expect("the address was checked when it was made");
-        let headers = request.headers_mut();
-        headers.insert(header::AUTHORIZATION, authorization);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self.pool.send(&request, body, deadline).await {
-            Ok(reply) if reply.status == StatusCode::OK => accepted(&reply),
-            Ok(reply) => refusal(&reply),
-            Err(error) => Outcome::Failed(Failure::Send(error)),
-        }
+        undecided.unwrap_or((first, outcome))
     }
 }
 
-/// What a message that was taken is called; not every 200 comes from Google.
-#[derive(Deserialize)]
-struct Accepted {
-    #[serde(rename = "name")]
-    _name: IgnoredAny,
-}
-
-fn accepted(reply: &Reply) -> Outcome {
-    match serde_json::from_slice::<Accepted>(&reply.body) {
-        Ok(_) => Outcome::Accepted,
-        Err(_) => Outcome::Failed(Failure::Unexplained(reply.status.as_u16())),
-    }
-}
-
-fn refusal(reply: &Reply) -> Outcome {
-    let Some(reason) = rejection::read(&reply.body) else {
-        return Outcome::Failed(Failure::Unexplained(reply.status.as_u16()));
-    };
-    let word = RejectionReason::Fcm(reason);
-    if reason == FcmReason::Unregistered {
-        return Outcome::Unregistered { since: None, reason: word };
-    }
-    Outcome::Rejected(word)
+fn is_of_another_project(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Doubtful(RejectionReason::Fcm(FcmReason::SenderIdMismatch)))
 }

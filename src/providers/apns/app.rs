@@ -1,116 +1,202 @@
 //! One app: its credentials, its connections, and one push over them.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{ApnsMessage, ApnsReason, authentication_token::AuthenticationTokens};
-use crate::{
-    clock::{Clock, Timestamp},
-    config::ApnsAppConfig,
-    domain::device::{AppId, DeviceToken, Provider},
-    metrics::Metrics,
-    outbound::{Body, ClientIdentity, Origin, Pool, PoolSettings, Reply},
-    providers::{Failure, Outcome, ProvidersError, RejectionReason, trust},
+use super::{
+    ApnsMessage, ApnsReason,
+    authentication_token::AuthenticationTokens,
+    generation::{Choice, Generation, Generations, Place, Role},
+    token_key::Source,
 };
+use crate::{
+    clock::Timestamp,
+    config::ApnsAppConfig,
+    domain::device::{AppId, Provider},
+    outbound::{Body, Reply},
+    providers::{
+        AppName, Attempt, Credential, Delay, Failure, Outcome, ProvidersError, RejectionReason,
+        Tools, Why,
+        clock_skew::ClockSkew,
+        credential::{Contents, Watched, expiry_is_known},
+        retry_after,
+    },
+};
+
+/// A push that tries a new credential leaves the other half of its time for the old one.
+const SHARE_OF_TRIAL: u32 = 2;
+
+/// A push goes by so many credentials at most: the new one, the old one, and each with an older token or one
+/// that is dated better.
+const MOST_CHOICES: usize = 4;
 
 /// One app on Apple's phones, or several that share credentials.
 pub(super) struct App {
-    name: String,
-    pool: Pool,
-    /// Absent when a client certificate says who we are.
-    tokens: Option<Arc<AuthenticationTokens>>,
+    pub(super) name: Arc<str>,
+    pub(super) config: Mutex<ApnsAppConfig>,
+    pub(super) watched: Mutex<Watched<Source>>,
+    pub(super) generations: ArcSwap<Generations>,
+    pub(super) place: Place,
     attempt_timeout: Duration,
-    clock: Clock,
+    /// The step of the token whose end was noted.
+    noted: AtomicI64,
+    /// In milliseconds since the Unix epoch; 0 for never.
+    last_success: AtomicI64,
 }
 
 impl App {
     pub(super) fn new(
         name: &str,
         config: &ApnsAppConfig,
-        tokens: Option<Arc<AuthenticationTokens>>,
-        ca_file: Option<&Path>,
-        clock: &Clock,
-        metrics: &Arc<Metrics>,
+        tools: &Tools,
+        skew: &Arc<ClockSkew>,
+        known: &[Arc<AuthenticationTokens>],
     ) -> Result<Self, ProvidersError> {
-        let identity = config.cert_file.as_deref().map(ClientIdentity::read).transpose()?;
-        let tls = trust(config.ca_file.as_deref(), ca_file)?.http2_client(identity)?;
-        let endpoint = config.endpoint.as_deref().unwrap_or_else(|| config.environment.endpoint());
-        metrics.app_is_configured(Provider::Apns, name);
-        Ok(Self {
-            name: name.to_owned(),
-            pool: Pool::new(
-                Origin::parse(endpoint)?,
-                tls,
-                PoolSettings::default(),
-                metrics.connections_of(Provider::Apns),
-            ),
-            tokens,
+        let source = Source::of(config)
+            .ok_or_else(|| ProvidersError::NoCredential { app: format!("apns.{name}") })?;
+        let contents = Contents::read(source.file())?;
+        let place = Place::new(config, tools, skew)?;
+        let generation = Arc::new(Generation::new(&source, &contents, &place, known)?);
+        tools.metrics.app_is_configured(Provider::Apns, name);
+        let app = Self {
+            name: name.into(),
+            config: Mutex::new(config.clone()),
+            watched: Mutex::new(Watched::new(&source, &contents)),
+            generations: ArcSwap::from_pointee(Generations {
+                current: Arc::clone(&generation),
+                previous: None,
+            }),
+            place,
             attempt_timeout: config.attempt_timeout,
-            clock: clock.clone(),
-        })
+            noted: AtomicI64::new(i64::MIN),
+            last_success: AtomicI64::new(0),
+        };
+        app.note_end(&generation);
+        Ok(app)
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// One push. When Apple does not take the authentication token for its age, it is repeated with another
-    /// one, once and under the same `apns-id`.
+    /// What it is known by.
+    pub(super) fn credential(&self) -> Credential {
+        let generations = self.generations.load();
+        let last = self.last_success.load(Ordering::Relaxed);
+        Credential {
+            app: AppName { provider: Provider::Apns, name: Arc::clone(&self.name) },
+            kind: generations.current.kind(),
+            ends_at: generations.current.ends_at(),
+            last_success: (last != 0).then(|| Timestamp::from_unix_millis(last)),
+            is_changing: generations.previous.is_some(),
+        }
+    }
+
+    /// One push. What Apple refuses for its credential is repeated by another one where there is one: the token
+    /// before, a newer one, or the key before; each once, and under the same `apns-id`.
     pub(super) async fn send(
         &self,
-        token: &DeviceToken,
+        attempt: &Attempt<'_>,
         topic: &AppId,
         message: &ApnsMessage,
-        apns_id: Uuid,
     ) -> Outcome {
         let deadline = Instant::now() + self.attempt_timeout;
-        let authorization = self.tokens.as_deref().map(AuthenticationTokens::current);
-        let outcome =
-            self.attempt(token, topic, message, apns_id, authorization.clone(), deadline).await;
-        let (Some(tokens), Some(refused)) = (&self.tokens, &authorization) else { return outcome };
-        let other = match outcome {
-            Outcome::Rejected(RejectionReason::Apns(ApnsReason::ExpiredProviderToken)) => {
-                tokens.newer_than(refused)
+        let mut tried: Vec<Choice> = Vec::new();
+        let mut choice = self.choose();
+        loop {
+            if let Some(token) = &choice.token
+                && self.noted.swap(token.step, Ordering::Relaxed) != token.step
+            {
+                self.note_end(&choice.generation);
             }
-            Outcome::Rejected(RejectionReason::Apns(ApnsReason::TooManyProviderTokenUpdates)) => {
-                tokens.older_than(refused)
+            let until = match choice.role {
+                Role::Trial(_) => {
+                    let now = Instant::now();
+                    now + deadline.saturating_duration_since(now) / SHARE_OF_TRIAL
+                }
+                Role::Only | Role::Previous => deadline,
+            };
+            let answer = self.attempt(attempt, topic, message, &choice, until).await;
+            let may_do_better = self.learn(&choice, &answer);
+            tried.push(choice);
+            if !may_do_better || tried.len() == MOST_CHOICES {
+                return answer.outcome;
             }
-            _ => None,
-        };
-        match other {
-            Some(other) => {
-                self.attempt(token, topic, message, apns_id, Some(other), deadline).await
+            choice = self.choose();
+            if tried.iter().any(|before| before.is_same(&choice)) {
+                return answer.outcome;
             }
-            None => outcome,
         }
+    }
+
+    fn choose(&self) -> Choice {
+        self.generations.load().choose(self.place.tools().clock.running())
     }
 
     async fn attempt(
         &self,
-        token: &DeviceToken,
+        attempt: &Attempt<'_>,
         topic: &AppId,
         message: &ApnsMessage,
-        apns_id: Uuid,
-        authorization: Option<HeaderValue>,
+        choice: &Choice,
         deadline: Instant,
-    ) -> Outcome {
-        let path = format!("{}/3/device/{}", self.pool.origin(), token.expose());
+    ) -> Answer {
+        let path = format!("{}/3/device/{}", self.place.origin(), attempt.target.token.expose());
         let mut request = Request::post(path).body(()).expect("a hexadecimal token is a path");
         let headers = request.headers_mut();
-        if let Some(authorization) = authorization {
-            headers.insert(header::AUTHORIZATION, authorization);
+        if let Some(token) = &choice.token {
+            headers.insert(header::AUTHORIZATION, token.header.clone());
         }
-        set_headers(headers, topic, message, apns_id, self.clock.now());
+        set_headers(headers, topic, message, attempt);
         let body = Body { own: bytes::Bytes::new(), shared: message.body() };
-        match self.pool.send(&request, &body, deadline).await {
-            Ok(reply) if reply.status == StatusCode::OK => Outcome::Accepted,
-            Ok(reply) => refusal(&reply),
-            Err(error) => Outcome::Failed(Failure::Send(error)),
+        let reply =
+            match choice.generation.pool.send(attempt.owner, &request, &body, deadline).await {
+                Ok(reply) => reply,
+                Err(error) => return Failure::Send(error).into(),
+            };
+        self.place.skew().observe(&reply.headers);
+        let now = self.place.tools().clock.now();
+        let outcome = if reply.status == StatusCode::OK {
+            self.last_success.store(now.unix_millis(), Ordering::Relaxed);
+            Outcome::Accepted
+        } else {
+            let outcome = refusal(&reply, now);
+            if is_ending(&outcome) {
+                choice.generation.pool.leave_connection_of(&reply);
+            }
+            outcome
+        };
+        Answer { outcome, headers: reply.headers }
+    }
+
+    /// Tells the metrics when this credential ends.
+    pub(super) fn note_end(&self, generation: &Generation) {
+        if let Some(end) = generation.ends_at() {
+            expiry_is_known(&self.place.tools().metrics, generation.kind(), &self.name, end);
         }
+    }
+}
+
+/// What Apple answered.
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    pub(super) headers: HeaderMap,
+}
+
+impl From<Failure> for Answer {
+    fn from(failure: Failure) -> Self {
+        Self { outcome: failure.into(), headers: HeaderMap::new() }
     }
 }
 
@@ -118,8 +204,7 @@ fn set_headers(
     headers: &mut HeaderMap,
     topic: &AppId,
     message: &ApnsMessage,
-    apns_id: Uuid,
-    now: Timestamp,
+    attempt: &Attempt<'_>,
 ) {
     let topic = HeaderValue::from_str(topic.as_str()).expect("a bundle id is ASCII");
     headers.insert("apns-topic", topic);
@@ -127,12 +212,24 @@ fn set_headers(
     if let Some(priority) = message.priority() {
         headers.insert("apns-priority", HeaderValue::from_static(priority));
     }
-    if let Some(expiration) = message.expiration(now) {
-        headers.insert("apns-expiration", expiration.into());
+    // Both differ from push to push: "APNs maintains a small dynamic table for HPACK", which they would
+    // fill. What is sensitive is never kept there.
+    if let Some(expiration) = message.expiration(attempt.asked_at) {
+        let mut expiration = HeaderValue::from(expiration);
+        expiration.set_sensitive(true);
+        headers.insert("apns-expiration", expiration);
     }
     let mut buffer = Uuid::encode_buffer();
-    let apns_id = HeaderValue::from_str(apns_id.hyphenated().encode_lower(&mut buffer));
-    headers.insert("apns-id", apns_id.expect("a UUID is ASCII"));
+    let apns_id = HeaderValue::from_str(attempt.id.hyphenated().encode_lower(&mut buffer));
+    let mut apns_id = apns_id.expect("a UUID is ASCII");
+    apns_id.set_sensitive(true);
+    headers.insert("apns-id", apns_id);
+}
+
+/// Apple's server that the connection leads to is shutting down: others are not.
+fn is_ending(outcome: &Outcome) -> bool {
+    let shutdown = RejectionReason::Apns(ApnsReason::Shutdown);
+    matches!(outcome, Outcome::Delayed(Delay { why: Why::Refused(reason), .. }) if *reason == shutdown)
 }
 
 /// The body of an answer that is not 200.
@@ -143,15 +240,18 @@ struct ErrorBody {
     timestamp: Option<i64>,
 }
 
-fn refusal(reply: &Reply) -> Outcome {
+fn refusal(reply: &Reply, now: Timestamp) -> Outcome {
     let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
-        return Outcome::Failed(Failure::Unexplained(reply.status.as_u16()));
+        return Outcome::Delayed(Delay {
+            why: Why::Failed(Failure::Unexplained(reply.status.as_u16())),
+            retry_after: retry_after(reply, now),
+        });
     };
-    let known = ApnsReason::from_apple(&body.reason);
-    let reason = RejectionReason::Apns(known);
-    if known.means_unregistered() {
-        let since = body.timestamp.map(Timestamp::from_unix_millis);
-        return Outcome::Unregistered { since, reason };
+    let since = body.timestamp.map(Timestamp::from_unix_millis);
+    match ApnsReason::from_apple(&body.reason).meaning(reply.status.as_u16(), since) {
+        Outcome::Delayed(delay) => {
+            Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
+        }
+        decided => decided,
     }
-    Outcome::Rejected(reason)
 }

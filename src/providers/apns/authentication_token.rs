@@ -4,7 +4,6 @@
 //! <https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns>.
 
 use std::{
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -13,14 +12,17 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use http::HeaderValue;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
-use serde::Serialize;
+use http::{HeaderMap, HeaderValue};
+use prometheus_client::metrics::counter::Counter;
 
+use super::token_key::TokenKey;
 use crate::{
-    clock::{Clock, Timestamp},
-    providers::{ProvidersError, json_web_token, read},
+    clock::Timestamp,
+    metrics::{CredentialKind, RefreshLabels, RefreshResult},
+    providers::{
+        Tools,
+        clock_skew::{ClockSkew, DATED_BACK},
+    },
     random::Random,
 };
 
@@ -29,13 +31,19 @@ use crate::{
 /// Apple's 20 to 60 minutes, also when a token serves for one more step.
 const STEP: Duration = Duration::from_secs(25 * 60);
 
+/// "No less than once every 60 minutes".
+const LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// So old a token of a key that is being replaced may become: the new key's turn comes when no token of the
+/// team was new for 20 minutes, at the latest with the second next step, 51 minutes after this token's `iat`.
+const LONGEST_KEPT: Duration = Duration::from_secs(55 * 60);
+
 /// Makes and keeps the authentication tokens of one key.
 pub(super) struct AuthenticationTokens {
-    key: EcdsaKeyPair,
-    key_id: String,
-    team_id: String,
-    clock: Clock,
+    key: TokenKey,
+    skew: Arc<ClockSkew>,
     random: Random,
+    renewals: Counter,
     current: ArcSwapOption<Token>,
     /// The step whose token Apple does not take yet, because the team has changed its token too lately;
     /// the token of the step before serves instead.
@@ -44,136 +52,124 @@ pub(super) struct AuthenticationTokens {
     making: Mutex<()>,
 }
 
-struct Token {
-    header: HeaderValue,
-    step: i64,
+/// One token; it does not print itself.
+pub(super) struct Token {
+    /// The value of `authorization`.
+    pub(super) header: HeaderValue,
+    pub(super) step: i64,
 }
 
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    kid: &'a str,
-}
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    iat: i64,
+impl Token {
+    pub(super) fn ends_at(&self) -> Timestamp {
+        start_of(self.step) + LIFE
+    }
 }
 
 impl AuthenticationTokens {
-    /// Reads the key (`AuthKey_….p8`).
-    pub(super) fn read(
-        path: &Path,
-        key_id: &str,
-        team_id: &str,
-        clock: &Clock,
-        random: &Random,
-    ) -> Result<Self, ProvidersError> {
-        let text = read(path)?;
-        let Ok(der) = PrivatePkcs8KeyDer::from_pem_slice(&text) else {
-            return Err(ProvidersError::credential(path, why_no_key(&text)));
-        };
-        let key = EcdsaKeyPair::from_pkcs8(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            der.secret_pkcs8_der(),
-            random.system(),
-        )
-        .map_err(|_| {
-            ProvidersError::credential(path, "is a private key, but none of the curve P-256")
-        })?;
-        Ok(Self {
+    pub(super) fn new(key: TokenKey, tools: &Tools, skew: &Arc<ClockSkew>) -> Self {
+        let labels = RefreshLabels { kind: CredentialKind::ApnsJwt, result: RefreshResult::Ok };
+        Self {
             key,
-            key_id: key_id.to_owned(),
-            team_id: team_id.to_owned(),
-            clock: clock.clone(),
-            random: random.clone(),
+            skew: Arc::clone(skew),
+            random: tools.random.clone(),
+            renewals: tools.metrics.credential_refreshes.get_or_create(&labels).clone(),
             current: ArcSwapOption::empty(),
             held_back: AtomicI64::new(i64::MIN),
             making: Mutex::default(),
-        })
+        }
     }
 
-    /// The value of `authorization` now.
-    pub(super) fn current(&self) -> HeaderValue {
+    pub(super) fn key(&self) -> &TokenKey {
+        &self.key
+    }
+
+    /// The token that serves now.
+    pub(super) fn current(&self) -> Arc<Token> {
         let step = self.step();
         match &*self.current.load() {
-            Some(token) if token.step == step => token.header.clone(),
+            Some(token) if token.step == step => Arc::clone(token),
             _ => self.make(step),
         }
     }
 
-    /// An older value than `refused`, which Apple called one change too many; `None` when there is none.
-    pub(super) fn older_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
-        let step = step_of(self.clock.now());
-        self.held_back.store(step, Ordering::Release);
-        let older = self.current();
-        (older != *refused).then_some(older)
+    /// The token that serves while another key of the team waits for its turn: not a new one as long as
+    /// that can be helped, since each new one makes the other key wait for 20 minutes more.
+    pub(super) fn kept(&self) -> Arc<Token> {
+        let is_good = |token: &Arc<Token>| {
+            self.skew.now().since(start_of(token.step)) <= LONGEST_KEPT
+                && token.step <= step_of(self.skew.now())
+                && token.step != self.held_back.load(Ordering::Acquire)
+        };
+        match self.current.load_full().filter(is_good) {
+            Some(token) => token,
+            None => self.current(),
+        }
     }
 
-    /// A newer value than `refused`, which Apple called expired; `None` when there is none.
-    pub(super) fn newer_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+    /// The last token that was made, if one was.
+    pub(super) fn last(&self) -> Option<Arc<Token>> {
+        self.current.load_full()
+    }
+
+    /// How long the present step lasts.
+    pub(super) fn rest_of_step(&self) -> Duration {
+        let now = self.skew.now();
+        (start_of(step_of(now) + 1) + DATED_BACK).since(now)
+    }
+
+    /// To be called when Apple calls this token one change too many: the one of the step before serves for the
+    /// rest of the step. Whether that is new.
+    pub(super) fn hold_back(&self, refused: &Token) -> bool {
+        refused.step == step_of(self.skew.now())
+            && self.held_back.swap(refused.step, Ordering::AcqRel) != refused.step
+    }
+
+    /// To be called when Apple calls a token expired: nothing is held back any more.
+    pub(super) fn let_go(&self) {
         self.held_back.store(i64::MIN, Ordering::Release);
-        let newer = self.current();
-        (newer != *refused).then_some(newer)
+    }
+
+    /// Whether this token was refused because our clock is wrong; then the next one is dated better.
+    pub(super) fn is_misdated(&self, answer: &HeaderMap) -> bool {
+        self.skew.explains_refusal(answer)
+    }
+
+    /// Whether the token should live, by the best we know.
+    pub(super) fn should_live(&self, token: &Token) -> bool {
+        self.skew.now() < token.ends_at()
     }
 
     /// The step whose token serves now.
     fn step(&self) -> i64 {
-        let step = step_of(self.clock.now());
+        let step = step_of(self.skew.now());
         if self.held_back.load(Ordering::Acquire) == step { step - 1 } else { step }
     }
 
-    fn make(&self, step: i64) -> HeaderValue {
+    fn make(&self, step: i64) -> Arc<Token> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(token) = &*self.current.load()
             && token.step == step
         {
-            return token.header.clone();
+            return Arc::clone(token);
         }
-        let header = self.sign(start_of(step));
-        self.current.store(Some(Arc::new(Token { header: header.clone(), step })));
-        header
-    }
-
-    fn sign(&self, issued_at: Timestamp) -> HeaderValue {
-        let unsigned = json_web_token::unsigned(
-            &Header { alg: "ES256", kid: &self.key_id },
-            &Claims { iss: &self.team_id, iat: issued_at.unix_seconds() },
-        );
-        let signature = self
-            .key
-            .sign(self.random.system(), unsigned.as_bytes())
-            .expect("signing fails only where the system gives no randomness");
-        let token = json_web_token::signed(&unsigned, signature.as_ref());
+        let text = self.key.sign(start_of(step), &self.random);
         let mut header =
-            HeaderValue::try_from(format!("bearer {token}")).expect("base64url and dots are ASCII");
+            HeaderValue::try_from(format!("bearer {text}")).expect("base64url and dots are ASCII");
         header.set_sensitive(true);
-        header
+        let token = Arc::new(Token { header, step });
+        self.current.store(Some(Arc::clone(&token)));
+        self.renewals.inc();
+        token
     }
 }
 
 const STEP_SECONDS: i64 = STEP.as_secs().cast_signed();
 
+/// A step begins a minute late, so that its token is from the future nowhere.
 fn step_of(now: Timestamp) -> i64 {
-    now.unix_seconds().div_euclid(STEP_SECONDS)
+    (now - DATED_BACK).unix_seconds().div_euclid(STEP_SECONDS)
 }
 
 fn start_of(step: i64) -> Timestamp {
     Timestamp::from_unix_seconds(step.saturating_mul(STEP_SECONDS))
-}
-
-/// The sentence that helps whoever gave another file.
-fn why_no_key(text: &[u8]) -> &'static str {
-    let text = String::from_utf8_lossy(text);
-    if text.contains("BEGIN CERTIFICATE") {
-        "is a certificate; set `cert_file` instead, or create a token key (.p8) under Certificates, \
-         Identifiers & Profiles, Keys"
-    } else if text.contains("ENCRYPTED PRIVATE KEY") {
-        "is a private key with a password; Apple's .p8 files have none"
-    } else if text.contains("PUBLIC KEY") {
-        "is a public key; the private one is needed"
-    } else {
-        "is not a .p8 file of Apple: it has no `BEGIN PRIVATE KEY`"
-    }
 }

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         encrypted_push::{ApnsPriority, PushType},
         json_object::{JsonObject, write_compact, write_text},
+        notification::About,
         removal,
     },
 };
@@ -33,6 +34,7 @@ pub struct ApnsMessage {
     priority: Option<ApnsPriority>,
     /// How long Apple shall keep it; Apple decides where it is not said.
     kept_for: Option<Duration>,
+    about: About,
 }
 
 impl ApnsMessage {
@@ -53,12 +55,13 @@ impl ApnsMessage {
         if custom.is_none() && payload.iter().all(|(name, _)| name == "custom") {
             return None;
         }
+        let mut about = About::default();
         let mut body = Vec::with_capacity(1024);
         body.push(b'{');
         if let Some(custom) = custom {
             for (name, value) in custom.iter().filter(|(name, _)| *name != "aps") {
                 write_member(&mut body, name, |body| match name {
-                    "zulip" => write_zulip(body, value),
+                    "zulip" => about = write_zulip(body, value),
                     _ => write_compact(body, value),
                 });
                 body.push(b',');
@@ -77,7 +80,7 @@ impl ApnsMessage {
             body.push(b'}');
         });
         body.push(b'}');
-        Some(Self::in_clear(body, is_background))
+        Some(Self { about, ..Self::in_clear(body, is_background) })
     }
 
     /// A test notification; the text is ours, so that it may be made clearer without a new server.
@@ -121,7 +124,25 @@ impl ApnsMessage {
             true => (PushType::Background, Some(ApnsPriority::Considerate)),
             false => (PushType::Alert, None),
         };
-        Self { body: body.into(), push_type, priority, kept_for: Some(KEPT_FOR) }
+        Self {
+            body: body.into(),
+            push_type,
+            priority,
+            kept_for: Some(KEPT_FOR),
+            about: About::default(),
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// How long Apple keeps it for a phone that is off, if that is known.
+    #[must_use]
+    pub fn kept_for(&self) -> Option<Duration> {
+        self.kept_for
     }
 
     /// What is sent.
@@ -157,14 +178,15 @@ impl ApnsMessage {
 }
 
 /// `custom.zulip`, with a long list of read messages cut to what a phone can use.
-fn write_zulip(body: &mut Vec<u8>, value: &RawValue) {
+fn write_zulip(body: &mut Vec<u8>, value: &RawValue) -> About {
     let zulip = JsonObject::from_value(value);
+    let about = zulip.as_ref().map(About::of).unwrap_or_default();
     let Some((zulip, ids)) = zulip.and_then(|zulip| {
         let ids = removal::message_ids_to_send(&zulip)?;
         Some((zulip, ids))
     }) else {
         write_compact(body, value);
-        return;
+        return about;
     };
     let mut separator = b'{';
     for (name, value) in zulip.iter() {
@@ -176,6 +198,7 @@ fn write_zulip(body: &mut Vec<u8>, value: &RawValue) {
         separator = b',';
     }
     body.push(b'}');
+    about
 }
 
 fn write_member(body: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {

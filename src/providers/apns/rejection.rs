@@ -2,7 +2,11 @@
 //!
 //! <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>
 
-use crate::metrics::PushOutcome;
+use crate::{
+    clock::Timestamp,
+    metrics::PushOutcome,
+    providers::{Delay, Outcome, RejectionReason, Why},
+};
 
 /// Makes the reasons, their spelling and their class from one table.
 macro_rules! reasons {
@@ -81,16 +85,34 @@ reasons! {
 }
 
 impl ApnsReason {
-    /// Whether it says that the device is gone.
-    #[must_use]
-    pub fn means_unregistered(self) -> bool {
-        self.outcome() == PushOutcome::TokenInvalid
+    /// What an answer with this reason means for the push and its device.
+    pub(super) fn meaning(self, status: u16, since: Option<Timestamp>) -> Outcome {
+        let reason = RejectionReason::Apns(self);
+        let delayed = Outcome::Delayed(Delay { why: Why::Refused(reason), retry_after: None });
+        match self {
+            Self::Unregistered | Self::ExpiredToken => Outcome::Unregistered { since, reason },
+            Self::BadDeviceToken | Self::DeviceTokenNotForTopic => Outcome::Doubtful(reason),
+            // Which apps the credentials are for does not change within an hour.
+            Self::BadTopic | Self::MissingTopic | Self::TopicDisallowed => {
+                Outcome::Rejected(reason)
+            }
+            Self::IdleTimeout => delayed,
+            Self::Other if status == 429 || status >= 500 => delayed,
+            Self::Other => Outcome::Rejected(reason),
+            _ => match self.outcome() {
+                PushOutcome::AuthFailed | PushOutcome::Throttled | PushOutcome::ProviderError => {
+                    delayed
+                }
+                _ => Outcome::Rejected(reason),
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::Scope;
 
     #[test]
     fn a_reason_nobody_knows_is_other() {
@@ -100,12 +122,29 @@ mod tests {
     }
 
     #[test]
-    fn only_four_reasons_remove_a_device() {
-        for reason in ["BadDeviceToken", "DeviceTokenNotForTopic", "ExpiredToken", "Unregistered"] {
-            assert!(ApnsReason::from_apple(reason).means_unregistered());
+    fn a_reason_says_what_becomes_of_push_and_device() {
+        let meaning = |reason, status| ApnsReason::from_apple(reason).meaning(status, None);
+        for reason in ["ExpiredToken", "Unregistered"] {
+            assert!(matches!(meaning(reason, 410), Outcome::Unregistered { .. }), "{reason}");
         }
-        for reason in ["TopicDisallowed", "BadTopic", "PayloadTooLarge", "TooManyRequests", "?"] {
-            assert!(!ApnsReason::from_apple(reason).means_unregistered());
+        for reason in ["BadDeviceToken", "DeviceTokenNotForTopic"] {
+            assert!(matches!(meaning(reason, 400), Outcome::Doubtful(_)), "{reason}");
+        }
+        for reason in ["TopicDisallowed", "BadTopic", "PayloadTooLarge", "BadPriority", "?"] {
+            assert!(matches!(meaning(reason, 400), Outcome::Rejected(_)), "{reason}");
+        }
+        for (reason, status, scope) in [
+            ("TooManyRequests", 429, Scope::Device),
+            ("TooManyProviderTokenUpdates", 429, Scope::App),
+            ("InternalServerError", 500, Scope::App),
+            ("Shutdown", 503, Scope::App),
+            ("?", 502, Scope::App),
+            ("InvalidProviderToken", 403, Scope::Credentials),
+            ("BadCertificateEnvironment", 403, Scope::Credentials),
+        ] {
+            let Outcome::Delayed(delay) = meaning(reason, status) else { panic!("{reason}") };
+            assert_eq!(delay.scope(), scope, "{reason}");
+            assert!(!delay.may_have_been_accepted());
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         device::DeviceToken,
         encrypted_push::FcmPriority,
         json_object::{self, JsonObject, write_text},
+        notification::About,
         python_text::{PythonTextError, python_repr, python_str},
         removal,
     },
@@ -22,6 +23,7 @@ pub struct FcmMessage {
     shared: Bytes,
     /// Names and values together.
     data_bytes: usize,
+    about: About,
 }
 
 /// Google takes no more: "Maximum payload for both message types is 4096 bytes"
@@ -70,7 +72,8 @@ impl FcmMessage {
                 _ => data.add(name, &python_str(value)?),
             }
         }
-        Ok((data.bytes > 0).then(|| data.finish()))
+        let about = About::of(&payload);
+        Ok((data.bytes > 0).then(|| Self { about, ..data.finish() }))
     }
 
     /// The message of a test notification: what the server sent, and what makes it a test.
@@ -98,8 +101,21 @@ impl FcmMessage {
     }
 
     /// Whether Google would refuse it for its size.
-    pub(super) fn is_too_large(&self) -> bool {
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
         self.data_bytes > MAX_DATA_BYTES
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The part of the body that all devices share.
+    #[must_use]
+    pub fn shared_body(&self) -> &Bytes {
+        &self.shared
     }
 
     /// The body for one device.
@@ -138,7 +154,7 @@ impl Data {
 
     fn finish(mut self) -> FcmMessage {
         self.text.extend_from_slice(b"}}}");
-        FcmMessage { shared: self.text.into(), data_bytes: self.bytes }
+        FcmMessage { shared: self.text.into(), data_bytes: self.bytes, about: About::default() }
     }
 }
 

@@ -5,7 +5,10 @@
 
 use serde::Deserialize;
 
-use crate::metrics::PushOutcome;
+use crate::{
+    metrics::PushOutcome,
+    providers::{Delay, Outcome, RejectionReason, Why},
+};
 
 /// Makes the reasons, their spelling and their class from one table.
 macro_rules! reasons {
@@ -72,6 +75,8 @@ struct Answer {
 struct Error {
     status: Option<String>,
     #[serde(default)]
+    message: String,
+    #[serde(default)]
     details: Vec<Detail>,
 }
 
@@ -81,12 +86,53 @@ struct Detail {
     kind: Option<String>,
     #[serde(rename = "errorCode")]
     error_code: Option<String>,
+    #[serde(rename = "fieldViolations", default)]
+    field_violations: Vec<FieldViolation>,
+}
+
+#[derive(Deserialize)]
+struct FieldViolation {
+    field: Option<String>,
+}
+
+/// What Google's answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: FcmReason,
+    /// Of what is malformed nothing but the token can be.
+    is_token: bool,
+}
+
+impl Refusal {
+    /// What it means for the push and its device.
+    pub(super) fn meaning(self, status: u16) -> Outcome {
+        let reason = RejectionReason::Fcm(self.reason);
+        let delayed = Outcome::Delayed(Delay { why: Why::Refused(reason), retry_after: None });
+        match self.reason {
+            FcmReason::Unregistered => Outcome::Unregistered { since: None, reason },
+            FcmReason::InvalidArgument if self.is_token => Outcome::Doubtful(reason),
+            FcmReason::SenderIdMismatch => Outcome::Doubtful(reason),
+            FcmReason::InvalidArgument | FcmReason::ThirdPartyAuthError => {
+                Outcome::Rejected(reason)
+            }
+            FcmReason::QuotaExceeded
+            | FcmReason::ResourceExhausted
+            | FcmReason::Unavailable
+            | FcmReason::Internal
+            | FcmReason::UnspecifiedError
+            | FcmReason::Unauthenticated
+            | FcmReason::PermissionDenied
+            | FcmReason::NotFound => delayed,
+            FcmReason::Other if status == 429 || status >= 500 => delayed,
+            FcmReason::Other => Outcome::Rejected(reason),
+        }
+    }
 }
 
 /// The reason in an answer's body; `None` when there is none.
 ///
 /// Only the detail of FCM can say that a device is gone: a plain 404 is a wrong project or address.
-pub(super) fn read(body: &[u8]) -> Option<FcmReason> {
+pub(super) fn read(body: &[u8]) -> Option<Refusal> {
     let Answer { error } = serde_json::from_slice(body).ok()?;
     let is_fcm = |detail: &&Detail| {
         detail.kind.as_deref() == Some("type.googleapis.com/google.firebase.fcm.v1.FcmError")
@@ -94,12 +140,24 @@ pub(super) fn read(body: &[u8]) -> Option<FcmReason> {
     if let Some(code) =
         error.details.iter().find(is_fcm).and_then(|detail| detail.error_code.as_deref())
     {
-        return Some(FcmReason::from_google(code));
+        let mut violations = error.details.iter().flat_map(|detail| &detail.field_violations);
+        let first = violations.next().map(|violation| violation.field.as_deref());
+        // Google's second example names no field: "The registration token is not a valid FCM registration token".
+        let is_token = match first {
+            None => error.message.contains("registration token"),
+            Some(field) => {
+                let is_token = |field: Option<&str>| field == Some("message.token");
+                is_token(field) && violations.all(|other| is_token(other.field.as_deref()))
+            }
+        };
+        return Some(Refusal { reason: FcmReason::from_google(code), is_token });
     }
-    error.status.as_deref().map(|status| match FcmReason::from_google(status) {
+    let status = error.status.as_deref()?;
+    let reason = match FcmReason::from_google(status) {
         FcmReason::Unregistered => FcmReason::Other,
         reason => reason,
-    })
+    };
+    Some(Refusal { reason, is_token: false })
 }
 
 #[cfg(test)]
@@ -110,12 +168,40 @@ mod tests {
     fn only_the_detail_of_fcm_means_unregistered() {
         let detail = br#"{"error":{"code":404,"status":"NOT_FOUND","details":[
             {"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"UNREGISTERED"}]}}"#;
-        assert_eq!(read(detail), Some(FcmReason::Unregistered));
+        assert_eq!(reason(detail), Some(FcmReason::Unregistered));
         assert_eq!(
-            read(br#"{"error":{"code":404,"status":"NOT_FOUND"}}"#),
+            reason(br#"{"error":{"code":404,"status":"NOT_FOUND"}}"#),
             Some(FcmReason::NotFound)
         );
-        assert_eq!(read(br#"{"error":{"status":"UNREGISTERED"}}"#), Some(FcmReason::Other));
-        assert_eq!(read(b"<html>"), None);
+        assert_eq!(reason(br#"{"error":{"status":"UNREGISTERED"}}"#), Some(FcmReason::Other));
+        assert_eq!(reason(b"<html>"), None);
+    }
+
+    #[test]
+    fn a_malformed_token_is_told_from_a_malformed_message() {
+        let answer = |message: &str, more: &str| {
+            let text = format!(
+                r#"{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT","details":[
+                {{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"INVALID_ARGUMENT"}}{more}]}}}}"#
+            );
+            read(text.as_bytes()).unwrap().meaning(400)
+        };
+        let violation = |field: &str| {
+            let more = format!(
+                r#",{{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{{"field":"{field}"}}]}}"#
+            );
+            answer("Invalid value", &more)
+        };
+        let of_token = "The registration token is not a valid FCM registration token";
+        assert!(matches!(answer(of_token, ""), Outcome::Doubtful(_)));
+        assert!(matches!(answer("Message payload is wrong", ""), Outcome::Rejected(_)));
+        assert!(matches!(violation("message.token"), Outcome::Doubtful(_)));
+        assert!(matches!(violation("message.data[0].value"), Outcome::Rejected(_)));
+        let plain = read(br#"{"error":{"status":"INVALID_ARGUMENT"}}"#).unwrap();
+        assert!(matches!(plain.meaning(400), Outcome::Rejected(_)));
+    }
+
+    fn reason(body: &[u8]) -> Option<FcmReason> {
+        read(body).map(|refusal| refusal.reason)
     }
 }

@@ -1,14 +1,12 @@
 //! The service account by which Google knows the publisher of an app.
 
-use std::path::Path;
-
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    providers::{ProvidersError, json_web_token, read},
+    providers::{ProvidersError, clock_skew::DATED_BACK, credential::Contents, json_web_token},
     random::Random,
 };
 
@@ -57,13 +55,13 @@ struct Claims<'a> {
 }
 
 impl ServiceAccount {
-    /// Reads the key file.
-    pub(super) fn read(path: &Path) -> Result<Self, ProvidersError> {
-        let text = read(path)?;
-        let file: KeyFile = serde_json::from_slice(&text)
-            .map_err(|_| ProvidersError::credential(path, why_no_account(&text)))?;
+    /// The account in a key file, if it is one.
+    pub(super) fn parse(contents: &Contents) -> Result<Self, ProvidersError> {
+        let (path, text) = (&contents.path, &contents.bytes);
+        let file: KeyFile = serde_json::from_slice(text)
+            .map_err(|_| ProvidersError::credential(path, why_no_account(text)))?;
         if file.kind != "service_account" {
-            return Err(ProvidersError::credential(path, why_no_account(&text)));
+            return Err(ProvidersError::credential(path, why_no_account(text)));
         }
         let not_rsa = || {
             ProvidersError::credential(
@@ -95,16 +93,17 @@ impl ServiceAccount {
         &self.token_uri
     }
 
-    /// The signed wish for an access token (RFC 7523).
+    /// The signed wish for an access token (RFC 7523); a clock that is a little ahead makes none from the future.
     pub(super) fn assertion(&self, audience: &str, now: Timestamp, random: &Random) -> String {
+        let issued_at = (now - DATED_BACK).unix_seconds();
         let unsigned = json_web_token::unsigned(
             &Header { alg: "RS256", typ: "JWT", kid: &self.key_id },
             &Claims {
                 iss: &self.client_email,
                 scope: SCOPE,
                 aud: audience,
-                iat: now.unix_seconds(),
-                exp: now.unix_seconds() + ASSERTION_LIFE_SECONDS,
+                iat: issued_at,
+                exp: issued_at + ASSERTION_LIFE_SECONDS,
             },
         );
         let mut signature = vec![0; self.key.public().modulus_len()];

@@ -6,6 +6,7 @@ use super::{ApnsMessage, write_member};
 use crate::domain::{
     encrypted_push::{ApnsPriority, PushType},
     json_object::{JsonObject, write_compact},
+    notification::About,
 };
 
 /// What stands for `aps` where the chat server gives none: the app is woken and writes the text itself.
@@ -32,7 +33,8 @@ impl ApnsMessage {
             write_member(&mut body, "aps", |body| body.extend_from_slice(DEFAULT_APS));
         }
         body.push(b'}');
-        Self { body: body.into(), push_type, priority: Some(priority), kept_for: None }
+        let about = About::default();
+        Self { body: body.into(), push_type, priority: Some(priority), kept_for: None, about }
     }
 }
 

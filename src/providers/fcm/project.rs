@@ -1,0 +1,197 @@
+//! One Firebase project: its credentials, its connections, and one push over them.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use http::{HeaderValue, Request, StatusCode, header};
+use serde::{Deserialize, de::IgnoredAny};
+use tokio::time::Instant;
+
+use super::{
+    FcmMessage, FcmReason, rejection,
+    reload::{Account, Place, Source},
+};
+use crate::{
+    clock::Timestamp,
+    config::FcmAppConfig,
+    domain::device::Provider,
+    metrics::CredentialKind,
+    outbound::{Body, Origin, Pool, Reply},
+    providers::{
+        AppName, Attempt, Credential, Delay, Failure, Outcome, ProvidersError, RejectionReason,
+        Tools, Why,
+        clock_skew::ClockSkew,
+        credential::{Contents, Watched},
+        retry_after,
+    },
+};
+
+/// Google's address.
+const ENDPOINT: &str = "https://fcm.googleapis.com";
+
+/// One Firebase project: its credentials, its connections, and one push over them.
+pub(super) struct Project {
+    pub(super) name: Arc<str>,
+    pub(super) config: Mutex<FcmAppConfig>,
+    pub(super) watched: Mutex<Watched<Source>>,
+    pub(super) place: Place,
+    /// Any access token of the project goes over any of them.
+    pool: Pool,
+    pub(super) account: ArcSwap<Account>,
+    /// A newer one, which has no access token yet.
+    pub(super) next: ArcSwapOption<Account>,
+    attempt_timeout: Duration,
+    /// In milliseconds since the Unix epoch; 0 for never.
+    last_success: AtomicI64,
+}
+
+impl Project {
+    pub(super) fn new(
+        name: &str,
+        config: &FcmAppConfig,
+        tools: &Tools,
+        skew: &Arc<ClockSkew>,
+    ) -> Result<Self, ProvidersError> {
+        let source = Source::of(config);
+        let contents = Contents::read(&source.file)?;
+        let origin = Origin::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
+        let place = Place::new(name, &origin, config, tools, skew)?;
+        let account = Account::new(&source, &contents, &place)?;
+        tools.metrics.app_is_configured(Provider::Fcm, name);
+        Ok(Self {
+            name: name.into(),
+            config: Mutex::new(config.clone()),
+            watched: Mutex::new(Watched::new(&source, &contents)),
+            pool: place.pool(origin)?,
+            place,
+            account: ArcSwap::from_pointee(account),
+            next: ArcSwapOption::empty(),
+            attempt_timeout: config.attempt_timeout,
+            last_success: AtomicI64::new(0),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is known by.
+    pub(super) fn credential(&self) -> Credential {
+        let last = self.last_success.load(Ordering::Relaxed);
+        Credential {
+            app: AppName { provider: Provider::Fcm, name: Arc::clone(&self.name) },
+            kind: CredentialKind::FcmToken,
+            ends_at: self.account.load().tokens.ends_at(),
+            last_success: (last != 0).then(|| Timestamp::from_unix_millis(last)),
+            is_changing: self.next.load().is_some(),
+        }
+    }
+
+    /// Sends to one device. An access token that Google does not take is renewed, and the push
+    /// repeated, once; and once more by a newer service account, if there is one.
+    pub(super) async fn send(&self, attempt: &Attempt<'_>, message: &FcmMessage) -> Outcome {
+        let deadline = Instant::now() + self.attempt_timeout;
+        let body = message.body(&attempt.target.token);
+        let account = self.account.load_full();
+        let outcome = self.send_by(&account, attempt.owner, &body, deadline).await;
+        if is_for_want_of_a_token(&outcome)
+            && let Some(newer) = self.newer_than(&account)
+        {
+            return self.send_by(&newer, attempt.owner, &body, deadline).await;
+        }
+        outcome
+    }
+
+    async fn send_by(
+        &self,
+        account: &Account,
+        owner: i64,
+        body: &Body,
+        deadline: Instant,
+    ) -> Outcome {
+        let authorization = match account.tokens.current(deadline).await {
+            Ok(authorization) => authorization,
+            Err(error) => return Failure::AccessToken(error.to_string()).into(),
+        };
+        let first = self.attempt(account, owner, body, authorization.clone(), deadline).await;
+        if is_for_want_of_a_token(&first)
+            && let Ok(renewed) = account.tokens.renew(&authorization, deadline).await
+        {
+            return self.attempt(account, owner, body, renewed, deadline).await;
+        }
+        first
+    }
+
+    async fn attempt(
+        &self,
+        account: &Account,
+        owner: i64,
+        body: &Body,
+        authorization: HeaderValue,
+        deadline: Instant,
+    ) -> Outcome {
+        let mut request = Request::post(account.uri.clone())
+            .body(())
+            .expect("the address was checked when it was made");
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, authorization);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let reply = match self.pool.send(owner, &request, body, deadline).await {
+            Ok(reply) => reply,
+            Err(error) => return Failure::Send(error).into(),
+        };
+        self.place.skew.observe(&reply.headers);
+        let now = self.place.tools.clock.now();
+        if reply.status != StatusCode::OK {
+            return refusal(&reply, now);
+        }
+        self.last_success.store(now.unix_millis(), Ordering::Relaxed);
+        accepted(&reply)
+    }
+}
+
+/// Whether another access token may do better.
+fn is_for_want_of_a_token(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Delayed(Delay {
+            why: Why::Failed(Failure::AccessToken(_))
+                | Why::Refused(RejectionReason::Fcm(FcmReason::Unauthenticated)),
+            ..
+        })
+    )
+}
+
+/// What a message that was taken is called; not every 200 comes from Google.
+#[derive(Deserialize)]
+struct Accepted {
+    #[serde(rename = "name")]
+    _name: IgnoredAny,
+}
+
+fn accepted(reply: &Reply) -> Outcome {
+    match serde_json::from_slice::<Accepted>(&reply.body) {
+        Ok(_) => Outcome::Accepted,
+        Err(_) => Failure::Unexplained(reply.status.as_u16()).into(),
+    }
+}
+
+fn refusal(reply: &Reply, now: Timestamp) -> Outcome {
+    let status = reply.status.as_u16();
+    let outcome = match rejection::read(&reply.body) {
+        Some(refusal) => refusal.meaning(status),
+        None => Failure::Unexplained(status).into(),
+    };
+    match outcome {
+        Outcome::Delayed(delay) => {
+            Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
+        }
+        decided => decided,
+    }
+}
