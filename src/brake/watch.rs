@@ -1,0 +1,205 @@
+//! The brake of each app, the same on all nodes: it is on while the database has a row that says so.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{App, Brake, window::Sums};
+use crate::{
+    clock::Timestamp,
+    registry::{EngagedBrake, RegistryError, TOMBSTONE_LIFE},
+};
+
+/// So soon a brake that another process put on or took off counts here.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often what was gone for long is deleted.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Between two batches others have the database.
+const BETWEEN_BATCHES: Duration = Duration::from_millis(50);
+
+/// What the database is known to say of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The brake is off.
+    Off,
+    /// It is on here since then, and has to be stored.
+    ToStore(Timestamp, Sums),
+    /// It is on since then.
+    On(Timestamp),
+}
+
+impl Brake {
+    /// Looks every second what other processes did to the brakes, and deletes once an hour what was gone for 30
+    /// days, until `stop`.
+    pub async fn keep_watching(&self, stop: &CancellationToken) {
+        let mut ticks = interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_purge = Duration::ZERO;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            self.look().await;
+            if self.inner.clock.running() >= next_purge {
+                next_purge = self.inner.clock.running() + PURGE_INTERVAL;
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.purge() => {}
+                }
+            }
+        }
+    }
+
+    /// Reads which brakes are on; what cannot be read stays as it was.
+    pub async fn look(&self) {
+        if let Err(error) = self.read().await {
+            tracing::warn!(event = "brake.unread", %error, "brakes stay as they are for now");
+        }
+    }
+
+    async fn read(&self) -> Result<(), RegistryError> {
+        let mut known = self.inner.known.lock().await;
+        for (app, known) in self.inner.apps.iter().zip(&mut *known) {
+            self.store(app, known).await?;
+        }
+        let rows = self.inner.registry.brakes().await?;
+        for (app, known) in self.inner.apps.iter().zip(&mut *known) {
+            let of_app = |row: &&EngagedBrake| {
+                row.provider == app.devices.provider && *row.app == *app.devices.name
+            };
+            let stored = rows.iter().find(of_app).map(|row| row.engaged_at);
+            match (*known, stored) {
+                (Known::On(_), None) => {
+                    *known = Known::Off;
+                    self.set_engaged(app, false);
+                    self.begin_anew(app);
+                    tracing::info!(
+                        event = "brake.released",
+                        provider = app.devices.provider.as_str(),
+                        app = &*app.devices.name,
+                        "the brake is off",
+                    );
+                }
+                (Known::On(before), Some(since)) if before == since => {}
+                // Another node put it on at the same time, or it was off in between.
+                (Known::On(_), Some(since)) => {
+                    *known = Known::On(since);
+                    self.begin_anew(app);
+                }
+                (Known::Off, Some(since)) => {
+                    self.set_engaged(app, true);
+                    self.bring_back(app, since - self.inner.config.window).await?;
+                    *known = Known::On(since);
+                    tracing::warn!(
+                        event = "brake.engaged",
+                        provider = app.devices.provider.as_str(),
+                        app = &*app.devices.name,
+                        "the brake is on: `push-bouncer brake status` tells more",
+                    );
+                }
+                (Known::Off | Known::ToStore(..), None) | (Known::ToStore(..), Some(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the brake of an app on, if too many of its devices are called bad; whether it is on. A device that
+    /// was removed just before comes back then.
+    pub(super) async fn consider(&self, key: usize, minute: u64, was_removed: bool) -> bool {
+        let (inner, app) = (&*self.inner, &self.inner.apps[key]);
+        if !inner.config.enabled {
+            return false;
+        }
+        if app.is_engaged() && !was_removed {
+            return true;
+        }
+        let beyond = app.is_beyond(&inner.config, minute);
+        if !app.is_engaged() && beyond.is_none() {
+            return false;
+        }
+        let mut known = inner.known.lock().await;
+        if let (Known::Off, Some(sums)) = (known[key], beyond) {
+            known[key] = Known::ToStore(inner.clock.now(), sums);
+            self.set_engaged(app, true);
+        }
+        if !app.is_engaged() {
+            return false;
+        }
+        let came_back = match known[key] {
+            // What went while the brake was put on.
+            Known::On(since) => self.bring_back(app, since - inner.config.window).await,
+            Known::Off | Known::ToStore(..) => self.store(app, &mut known[key]).await,
+        };
+        if let Err(error) = came_back {
+            tracing::warn!(event = "brake.not_stored", %error, "the brake is on here, and will be stored");
+        }
+        true
+    }
+
+    /// Tells all nodes of a brake that was put on here, and brings back who went before it was.
+    async fn store(&self, app: &App, known: &mut Known) -> Result<(), RegistryError> {
+        let Known::ToStore(since, sums) = *known else { return Ok(()) };
+        let registry = &self.inner.registry;
+        let (provider, name) = (app.devices.provider.as_str(), &*app.devices.name);
+        let brake = EngagedBrake {
+            provider: app.devices.provider,
+            app: name.to_owned(),
+            engaged_at: since,
+            sends: sums.sends,
+            refusals: sums.refusals,
+        };
+        let is_first = registry.engage_brake(&brake).await?;
+        self.bring_back(app, since - self.inner.config.window).await?;
+        *known = Known::On(since);
+        if is_first {
+            tracing::error!(
+                event = "brake.engaged",
+                provider,
+                app = name,
+                sends = sums.sends,
+                refusals = sums.refusals,
+                "too many devices are called bad, so none is removed; correct topic, environment or credentials of the app, then run `push-bouncer brake release {provider} {name} --restore`; if the devices are bad indeed, with `--expire`",
+            );
+        }
+        Ok(())
+    }
+
+    fn set_engaged(&self, app: &App, is_engaged: bool) {
+        app.set_engaged(is_engaged);
+        let labels = app.labels();
+        self.inner.metrics.token_brake_engaged.get_or_create(&labels).set(is_engaged.into());
+    }
+
+    /// What was counted before is no reason to put the brake on again, and devices are what the operator made of
+    /// them.
+    fn begin_anew(&self, app: &App) {
+        app.begin_anew();
+        self.inner.quarantine.clear();
+        self.inner.registry.forget_devices();
+    }
+
+    async fn purge(&self) {
+        loop {
+            let before = self.inner.clock.now() - TOMBSTONE_LIFE;
+            match self.inner.registry.delete_gone(before).await {
+                Ok(0) => return,
+                Ok(rows) => {
+                    tracing::info!(
+                        event = "device.purged",
+                        rows,
+                        "deleted devices gone for 30 days"
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(event = "device.not_purged", %error, "devices gone for 30 days stay for another hour");
+                    return;
+                }
+            }
+            tokio::time::sleep(BETWEEN_BATCHES).await;
+        }
+    }
+}
