@@ -7,6 +7,8 @@ mod initial;
 mod labels;
 mod provider_connections;
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
@@ -14,8 +16,11 @@ use prometheus_client::{
 
 pub use labels::{
     pushes::{
-        ApiLabel, ConnectsLabels, DeviceChange, DeviceChangeLabels, DialResult, NotificationLabels,
-        NotificationResult, ProviderLabels, PushErrorLabels, PushLabels, PushOutcome,
+        ApiLabel, AppLabels, ConnectionLabels, ConnectionState, ConnectsLabels, CredentialKind,
+        CredentialLabels, DeviceChange, DeviceChangeLabels, DialResult, GivenUpLabels,
+        GivenUpReason, GoawayLabels, GoawayReason, NotificationLabels, NotificationResult,
+        ProviderLabels, PushErrorLabels, PushLabels, PushOutcome, RefreshLabels, RefreshResult,
+        ResponseLabels, RetryCause, RetryLabels,
     },
     requests::{
         BuildLabels, RateLimitDecision, RateLimitLabels, RateLimitName, RegistrationLabels,
@@ -28,10 +33,18 @@ pub use provider_connections::ProviderConnections;
 const LATENCY_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 15.0, 30.0];
 
+/// From the message to the phone: what a person notices, to what has waited for an outage to end.
+const MESSAGE_AGE_BUCKETS: [f64; 11] =
+    [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+
 const DEVICE_BUCKETS: [f64; 9] = [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 50.0, 200.0];
 
 fn latency() -> Histogram {
     Histogram::new(LATENCY_BUCKETS)
+}
+
+fn message_age() -> Histogram {
+    Histogram::new(MESSAGE_AGE_BUCKETS)
 }
 
 fn devices() -> Histogram {
@@ -78,19 +91,62 @@ instruments! {
     /// Devices a notification went to.
     notification_devices: Family<ApiLabel, Histogram> =
         Family::new_with_constructor(devices), "notification_devices";
-    /// Pushes: notifications times devices, by what became of them.
+    /// Pushes: notifications times devices, by what became of them in the end.
     pushes: Family<PushLabels, Counter> = Family::default(), "pushes";
     /// Refusals by Apple's and Google's documented reasons; others count as `other`.
     push_errors: Family<PushErrorLabels, Counter> = Family::default(), "push_errors";
-    /// Time from the decision to send to the provider's answer, in seconds.
+    /// Pushes that were tried again, by why.
+    push_retries: Family<RetryLabels, Counter> = Family::default(), "push_retries";
+    /// Pushes that are not tried any more, though a push service might still take them.
+    pushes_given_up: Family<GivenUpLabels, Counter> = Family::default(), "pushes_given_up";
+    /// Pushes that wait for another attempt.
+    push_retry_entries: Family<ProviderLabels, Gauge> = Family::default(), "push_retry_entries";
+    /// Memory of all pushes that wait for another attempt.
+    push_retry_bytes: Gauge = Gauge::default(), "push_retry_bytes";
+    /// Age of the oldest push that waits for another attempt, in seconds.
+    push_retry_oldest: Gauge<f64, AtomicU64> = Gauge::default(), "push_retry_oldest_seconds";
+    /// Notifies that are remembered to find those that come again.
+    duplicate_entries: Gauge = Gauge::default(), "duplicate_entries";
+    /// Time from the decision to send to the push's final outcome, in seconds.
     push_duration: Family<ProviderLabels, Histogram> =
         Family::new_with_constructor(latency), "push_duration_seconds";
-    /// Open connections to the push services.
-    provider_connections: Family<ProviderLabels, Gauge> = Family::default(), "provider_connections";
+    /// Time a push waits for a free stream, in seconds.
+    push_queue_duration: Family<ProviderLabels, Histogram> =
+        Family::new_with_constructor(latency), "push_queue_duration_seconds";
+    /// Time from the message, as its server dates it, to its acceptance by the push service, in seconds.
+    delivery_latency: Family<ProviderLabels, Histogram> =
+        Family::new_with_constructor(message_age), "delivery_latency_seconds";
+    /// Time from a request to a push service to its answer, in seconds.
+    provider_request_duration: Family<ProviderLabels, Histogram> =
+        Family::new_with_constructor(latency), "provider_request_duration_seconds";
+    /// Answers of the push services, by status.
+    provider_responses: Family<ResponseLabels, Counter> = Family::default(), "provider_responses";
+    /// Connections to the push services.
+    provider_connections: Family<ConnectionLabels, Gauge> = Family::default(), "provider_connections";
+    /// Requests to the push services that are under way.
+    provider_streams_in_flight: Family<ProviderLabels, Gauge> =
+        Family::default(), "provider_streams_in_flight";
+    /// Requests that the push services allow at once on the connections there are.
+    provider_streams_max: Family<ProviderLabels, Gauge> = Family::default(), "provider_streams_max";
     /// Attempts to open a connection to a push service.
     provider_connects: Family<ConnectsLabels, Counter> = Family::default(), "provider_connects";
-    /// Connections that a push service asked us to leave.
-    provider_goaways: Family<ProviderLabels, Counter> = Family::default(), "provider_goaways";
+    /// Connections that a push service asked us to leave, by what it said.
+    provider_goaways: Family<GoawayLabels, Counter> = Family::default(), "provider_goaways";
+    /// Whether pushes of the app are sent (1), or held back after too many failures (0).
+    provider_available: Family<AppLabels, Gauge> = Family::default(), "provider_available";
+    /// When the push service last took a push of the app, in Unix seconds.
+    provider_last_success: Family<AppLabels, Gauge<f64, AtomicU64>> =
+        Family::default(), "provider_last_success_timestamp_seconds";
+    /// How far the push service's clock is ahead of ours, in seconds.
+    provider_clock_skew: Family<ProviderLabels, Gauge<f64, AtomicU64>> =
+        Family::default(), "provider_clock_skew_seconds";
+    /// When a credential ends, in Unix seconds.
+    credential_expiry: Family<CredentialLabels, Gauge<f64, AtomicU64>> =
+        Family::default(), "credential_expiry_timestamp_seconds";
+    /// Renewals of credentials.
+    credential_refreshes: Family<RefreshLabels, Counter> = Family::default(), "credential_refreshes";
+    /// Whether devices of the app are kept, whatever the push service says of them (1).
+    token_brake_engaged: Family<AppLabels, Gauge> = Family::default(), "token_brake_engaged";
     /// Devices that came and went.
     device_changes: Family<DeviceChangeLabels, Counter> = Family::default(), "device_changes";
     /// Registrations and transfers, by what became of them.

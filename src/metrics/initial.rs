@@ -3,10 +3,12 @@
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 
 use super::{
-    ConnectsLabels, DeviceChange, DeviceChangeLabels, DialResult, Metrics, NotificationLabels,
-    NotificationResult, ProviderLabels, PushLabels, PushOutcome, RateLimitDecision,
-    RateLimitLabels, RateLimitName, RegistrationLabels, RegistrationResult, RejectedLabels,
-    RejectedReason, labels::pushes::ApiLabelValue,
+    AppLabels, ConnectionLabels, ConnectionState, ConnectsLabels, CredentialKind, DeviceChange,
+    DeviceChangeLabels, DialResult, GivenUpLabels, GivenUpReason, GoawayLabels, GoawayReason,
+    Metrics, NotificationLabels, NotificationResult, ProviderLabels, PushLabels, PushOutcome,
+    RateLimitDecision, RateLimitLabels, RateLimitName, RefreshLabels, RefreshResult,
+    RegistrationLabels, RegistrationResult, RejectedLabels, RejectedReason, RetryCause,
+    RetryLabels, labels::pushes::ApiLabelValue,
 };
 use crate::domain::device::Provider;
 
@@ -28,6 +30,11 @@ pub(super) fn initialise(metrics: &Metrics) {
             at_zero(&metrics.rate_limit_decisions, &RateLimitLabels { limit, decision });
         }
     }
+    for &kind in CredentialKind::ALL {
+        for &result in RefreshResult::ALL {
+            at_zero(&metrics.credential_refreshes, &RefreshLabels { kind, result });
+        }
+    }
     for provider in [Provider::Apns, Provider::Fcm] {
         for &change in DeviceChange::ALL {
             at_zero(&metrics.device_changes, &DeviceChangeLabels { provider, change });
@@ -35,8 +42,22 @@ pub(super) fn initialise(metrics: &Metrics) {
         for &result in DialResult::ALL {
             at_zero(&metrics.provider_connects, &ConnectsLabels { provider, result });
         }
-        at_zero(&metrics.provider_connections, &ProviderLabels { provider });
-        at_zero(&metrics.provider_goaways, &ProviderLabels { provider });
+        for &state in ConnectionState::ALL {
+            at_zero(&metrics.provider_connections, &ConnectionLabels { provider, state });
+        }
+        for &reason in GoawayReason::ALL {
+            at_zero(&metrics.provider_goaways, &GoawayLabels { provider, reason });
+        }
+        for &cause in RetryCause::ALL {
+            at_zero(&metrics.push_retries, &RetryLabels { provider, cause });
+        }
+        for &reason in GivenUpReason::ALL {
+            at_zero(&metrics.pushes_given_up, &GivenUpLabels { provider, reason });
+        }
+        let of_provider = ProviderLabels { provider };
+        at_zero(&metrics.push_retry_entries, &of_provider);
+        at_zero(&metrics.provider_streams_in_flight, &of_provider);
+        at_zero(&metrics.provider_streams_max, &of_provider);
     }
 }
 
@@ -45,6 +66,9 @@ pub(super) fn initialise_app(metrics: &Metrics, provider: Provider, app: &str) {
     for &outcome in PushOutcome::ALL {
         at_zero(&metrics.pushes, &PushLabels { provider, app: app.to_owned(), outcome });
     }
+    let labels = AppLabels { provider, app: app.to_owned() };
+    metrics.provider_available.get_or_create(&labels).set(1);
+    at_zero(&metrics.token_brake_engaged, &labels);
 }
 
 /// Makes one series.

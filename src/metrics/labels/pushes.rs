@@ -94,6 +94,10 @@ label_values! {
         ConnectError = "connect_error",
         /// No credentials for this provider or app.
         NotConfigured = "not_configured",
+        /// The same notification reached the device, or is on its way, by an earlier request.
+        Deduplicated = "deduplicated",
+        /// The message was read, or the device unregistered, before it could be sent.
+        Superseded = "superseded",
     }
 }
 
@@ -130,8 +134,170 @@ label_values! {
         Tcp = "tcp",
         /// No secure connection, or one that does not speak HTTP/2.
         Tls = "tls",
+        /// The proxy did not connect us.
+        Proxy = "proxy",
         /// Too slow.
         Timeout = "timeout",
+    }
+}
+
+label_values! {
+    /// Why a push is tried again.
+    RetryCause {
+        /// The provider wants fewer pushes.
+        Http429 = "http_429",
+        /// The provider had a fault of its own.
+        Http5xx = "http_5xx",
+        /// The provider left the connection and did not look at the push.
+        Goaway = "goaway",
+        /// The provider takes no more at once.
+        Crowded = "crowded",
+        /// The provider could not be reached.
+        Connect = "connect",
+        /// The connection ended before the answer.
+        Interrupted = "interrupted",
+        /// The provider did not answer in time.
+        Timeout = "timeout",
+        /// The provider does not take our credentials, or there are none.
+        Auth = "auth",
+    }
+}
+
+label_set! {
+    /// Labels of a repeated attempt.
+    RetryLabels {
+        /// The push service.
+        provider: Provider,
+        /// Why.
+        cause: RetryCause,
+    }
+}
+
+label_values! {
+    /// Why a push is not tried any more, though it was not decided.
+    GivenUpReason {
+        /// It is too old.
+        Expired = "expired",
+        /// There is no memory for more, and others are more urgent.
+        StoreFull = "store_full",
+        /// Its server has its share of the memory.
+        ServerShare = "server_share",
+        /// The bouncer ends.
+        Shutdown = "shutdown",
+    }
+}
+
+label_set! {
+    /// Labels of a push that was given up.
+    GivenUpLabels {
+        /// The push service.
+        provider: Provider,
+        /// Why.
+        reason: GivenUpReason,
+    }
+}
+
+label_values! {
+    /// What a provider says when it leaves a connection.
+    GoawayReason {
+        /// Nothing is wrong.
+        NoError = "no_error",
+        /// We ask too much.
+        EnhanceYourCalm = "enhance_your_calm",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+label_set! {
+    /// Labels of a connection that a provider left.
+    GoawayLabels {
+        /// The push service.
+        provider: Provider,
+        /// What it said.
+        reason: GoawayReason,
+    }
+}
+
+label_values! {
+    /// Whether a connection takes requests.
+    ConnectionState {
+        /// It does.
+        Open = "open",
+        /// It ends those under way.
+        Draining = "draining",
+    }
+}
+
+label_set! {
+    /// Labels of open connections.
+    ConnectionLabels {
+        /// The push service.
+        provider: Provider,
+        /// Whether they take requests.
+        state: ConnectionState,
+    }
+}
+
+label_set! {
+    /// Labels of what belongs to one app.
+    AppLabels {
+        /// The push service.
+        provider: Provider,
+        /// The app's name in the configuration.
+        app: String,
+    }
+}
+
+label_set! {
+    /// Labels of a provider's answer.
+    ResponseLabels {
+        /// The push service.
+        provider: Provider,
+        /// The status.
+        code: u16,
+    }
+}
+
+label_values! {
+    /// A kind of credential.
+    CredentialKind {
+        /// A client certificate for Apple.
+        ApnsCert = "apns_cert",
+        /// An authentication token for Apple.
+        ApnsJwt = "apns_jwt",
+        /// An access token for Google.
+        FcmToken = "fcm_token",
+    }
+}
+
+label_set! {
+    /// Labels of a credential.
+    CredentialLabels {
+        /// Its kind.
+        kind: CredentialKind,
+        /// The app's name in the configuration.
+        name: String,
+    }
+}
+
+label_values! {
+    /// What became of a renewal.
+    RefreshResult {
+        /// There is a new one.
+        Ok = "ok",
+        /// The old one stays.
+        Failed = "failed",
+    }
+}
+
+label_set! {
+    /// Labels of a renewal.
+    RefreshLabels {
+        /// The credential's kind.
+        kind: CredentialKind,
+        /// What became of it.
+        result: RefreshResult,
     }
 }
 
@@ -154,6 +320,10 @@ label_values! {
         Unregistered = "unregistered",
         /// A provider declared it dead.
         Expired = "expired",
+        /// A provider calls it bad, and is not believed.
+        Suspected = "suspected",
+        /// A suspect that is none any more.
+        Restored = "restored",
         /// It was stored twice for one user.
         Deduplicated = "deduplicated",
     }

@@ -1,0 +1,30 @@
+//! A removal that meets its message still waiting.
+//!
+//! A message that was read before it could be sent is not sent any more; and its removal has nothing to take down
+//! where no attempt of the message can have reached the device. Otherwise both go, in order.
+
+use std::collections::VecDeque;
+
+use super::parcel::Parcel;
+use crate::domain::notification::Content;
+
+/// Takes out of a lane what the new parcel makes needless; and whether the new one is needless itself.
+#[expect(clippy::vec_box, reason = "a parcel is moved often and is not small")]
+pub(super) fn meet(lane: &mut VecDeque<Box<Parcel>>, new: &Parcel) -> (Vec<Box<Parcel>>, bool) {
+    let Content::Removal(read) = &new.about().content else { return (Vec::new(), false) };
+    let mut to_take_down = read.to_vec();
+    let mut superseded = Vec::new();
+    let mut index = 0;
+    while let Some(waiting) = lane.get(index) {
+        match &waiting.about().content {
+            Content::Message(id) if read.binary_search(id).is_ok() => {
+                if !waiting.may_have_arrived {
+                    to_take_down.retain(|other| other != id);
+                }
+                superseded.extend(lane.remove(index));
+            }
+            _ => index += 1,
+        }
+    }
+    (superseded, to_take_down.is_empty() && !read.is_empty())
+}
