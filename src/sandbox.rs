@@ -21,12 +21,22 @@
 //! Every other token is accepted. A name of neither table is answered as it stands with status 400,
 //! as a reason that the services may add one day.
 //!
+//! `badtok` is answered as in Google's second example (the registration token "is not a valid FCM
+//! registration token", with an `FcmError` alone), `reason-INVALID_ARGUMENT-` with `fieldViolations`
+//! that name `message.token` besides. A token of Google's that ends in `@` and the id of a project,
+//! or has anything but letters, digits and hyphens after that, belongs to that project: sent to
+//! another one, it is answered with `SENDER_ID_MISMATCH`.
+//!
+//! What they do wrong on purpose is set by [`faults`], or from outside by the port of [`control`].
+//!
 //! [`chat_host`] is the other side of a transfer: a self-hosted server that the bouncer calls.
 
 pub mod apns;
 pub mod authority;
 pub mod chat_host;
+pub mod control;
 pub mod counters;
+pub mod faults;
 pub mod fcm;
 pub mod phone;
 pub mod remote_server;
@@ -35,7 +45,6 @@ pub mod surroundings;
 mod acceptor;
 mod connection;
 mod json_web_token;
-mod latency;
 mod marker;
 mod request_log;
 mod settings_rewriter;

@@ -1,18 +1,22 @@
-//! `push-bouncer sandbox`: the bouncer with everything around it made up, and a story told with it.
+//! `push-bouncer sandbox`: the bouncer with everything around it made up, and a story told with it;
+//! or one fake push service alone.
 
+mod alone;
+mod directory;
 mod render;
 mod report;
 mod story;
 
 use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CommandError, CommandResult, exit};
 use crate::{
     clock::Clock,
     config::Config,
     sandbox::{
+        control::Control,
         remote_server::RemoteServer,
         surroundings::{Surroundings, SurroundingsOptions},
     },
@@ -22,7 +26,10 @@ use crate::{
 use report::Report;
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    fake: Option<alone::Fake>,
     /// End after the demonstration instead of serving until Ctrl-C
     #[arg(long)]
     once: bool,
@@ -32,6 +39,9 @@ pub(super) struct Arguments {
     /// Where the bouncer listens; port 0 is any
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Where the push services are controlled: an address of loopback (see docs/SANDBOX.md); nowhere by default
+    #[arg(long, value_name = "ADDRESS")]
+    control: Option<SocketAddr>,
 }
 
 /// Warnings of a bouncer that does as it is told would only be in the way.
@@ -45,7 +55,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         .build()
         .map_err(|error| CommandError::new(exit::UNAVAILABLE, error))?;
     runtime
-        .block_on(demonstrate(arguments))
+        .block_on(async {
+            match &arguments.fake {
+                None => demonstrate(arguments).await,
+                Some(fake) => alone::run(fake).await,
+            }
+        })
         .map_err(|error| CommandError::new(exit::UNAVAILABLE, error))
 }
 
@@ -63,7 +78,14 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let remote_server = RemoteServer::new(address, surroundings.authority(), "chat.example.org")?;
     let public_key = server.app().push_registrations.keys().create().await?;
     let steps = story::tell(&remote_server, &surroundings, &public_key).await;
-    let report = Report::new(steps, public_key, &remote_server, &server, &surroundings);
+    let Surroundings { apns, fcm, .. } = &surroundings;
+    let control = match arguments.control {
+        Some(address) => Some(Control::of_both(address, apns, fcm).await?),
+        None => None,
+    };
+    let mut report = Report::new(steps, public_key, &remote_server, &server, &surroundings);
+    report.control_url = control.as_ref().map(|control| format!("http://{}", control.address()));
+    let end = End::listen()?;
     let mut output = std::io::stdout().lock();
     if arguments.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -76,14 +98,36 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     output.flush()?;
     drop(output);
     if !arguments.once {
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
+        end.come().await;
+    }
+    if let Some(control) = control {
+        control.shutdown().await;
     }
     server.shutdown().await;
     surroundings.apns.shutdown().await;
     surroundings.fcm.shutdown().await;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::from(exit::PROBLEMS) })
+}
+
+/// Ctrl-C and SIGTERM, which end the program by themselves until this is there.
+struct End {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl End {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one of them.
+    async fn come(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

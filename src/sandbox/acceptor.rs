@@ -15,6 +15,8 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::faults::Faults;
+
 /// A handshake on loopback takes a millisecond; a client that takes this long has gone.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for connections; each of them ends within a shorter time of its own.
@@ -52,10 +54,11 @@ impl Bound {
         self.address
     }
 
-    /// Gives every connection from now on to `serve`, with a token that says when to end.
-    pub(super) fn accept<S, F>(self, serve: S) -> Acceptor
+    /// Gives every connection from now on to `serve`, with its number and a token that says when to
+    /// end; refuses, silences and cuts them as `faults` say.
+    pub(super) fn accept<S, F>(self, faults: Faults, serve: S) -> Acceptor
     where
-        S: Fn(TlsStream<TcpStream>, CancellationToken) -> F + Clone + Send + 'static,
+        S: Fn(TlsStream<TcpStream>, u64, CancellationToken) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let Self { address, listener, tls } = self;
@@ -69,12 +72,19 @@ impl Bound {
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
+                if faults.refuses() {
+                    continue;
+                }
                 let (tls, serve, end) = (tls.clone(), serve.clone(), ended.clone());
-                connections.spawn(async move {
+                let line = faults.line();
+                let number = line.number();
+                let connection_end = end.clone();
+                let connection = async move {
                     if let Some(stream) = handshake(&tls, stream, &end).await {
-                        serve(stream, end).await;
+                        serve(stream, number, end).await;
                     }
-                });
+                };
+                connections.spawn(line.carry(connection, connection_end));
             }
         }));
         Acceptor { address, end, tasks }

@@ -4,6 +4,7 @@
 //! and payload, and lets a new connection have one stream until it has authenticated itself.
 
 mod answer;
+mod controlled;
 mod key;
 mod provider_token;
 mod reason;
@@ -13,6 +14,7 @@ mod rules;
 mod tests;
 
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
@@ -31,9 +33,10 @@ pub use self::{key::AppleKey, reason::Reason, request::ApnsRequest};
 use super::{
     acceptor::{Acceptor, Bound},
     authority::Authority,
-    connection::{StreamLimit, serve},
+    connection::{StreamLimit, Surface, serve},
+    control::Controlled,
     counters::{Counters, LiveCounters, count},
-    latency::Latency,
+    faults::Faults,
     request_log::RequestLog,
 };
 use crate::{clock::Clock, random::Random};
@@ -58,6 +61,9 @@ pub struct ApnsOptions {
     pub token_update_interval: Duration,
     /// How many requests are remembered; 100,000 by default, 0 keeps counters only.
     pub log_capacity: usize,
+    /// Whether payloads and all `apns-*` headers are remembered with them; on by default. Without
+    /// them, with `apns-id` alone, a request takes about 300 bytes.
+    pub log_bodies: bool,
 }
 
 impl Default for ApnsOptions {
@@ -71,6 +77,7 @@ impl Default for ApnsOptions {
             streams: 1000,
             token_update_interval: Duration::from_secs(20 * 60),
             log_capacity: 100_000,
+            log_bodies: true,
         }
     }
 }
@@ -88,8 +95,11 @@ struct World {
     topics: Vec<String>,
     provider_tokens: ProviderTokens,
     streams: watch::Sender<u32>,
-    latency: Latency,
+    /// How many streams there were at the start.
+    first_streams: u32,
+    faults: Faults,
     log: RequestLog<ApnsRequest>,
+    log_bodies: bool,
     counters: LiveCounters,
 }
 
@@ -112,20 +122,28 @@ impl FakeApns {
             authority.server_config(&names, &[b"h2"])
         };
         let tls = tls.map_err(io::Error::other)?;
+        let faults = Faults::default();
         let world = Arc::new(World {
             clock,
             random: Random::default(),
             topics: options.topics,
-            provider_tokens: ProviderTokens::new(&options.keys, options.token_update_interval),
+            provider_tokens: ProviderTokens::new(
+                &options.keys,
+                options.token_update_interval,
+                faults.clone(),
+            ),
             streams: watch::Sender::new(options.streams),
-            latency: Latency::default(),
+            first_streams: options.streams,
+            faults: faults.clone(),
             log: RequestLog::new(options.log_capacity),
+            log_bodies: options.log_bodies,
             counters: LiveCounters::default(),
         });
         let shared = Arc::clone(&world);
-        let acceptor = Bound::new(options.port, tls)
-            .await?
-            .accept(move |stream, end| connect(Arc::clone(&shared), stream, end));
+        let acceptor =
+            Bound::new(options.port, tls).await?.accept(faults, move |stream, number, end| {
+                connect(Arc::clone(&shared), stream, number, end)
+            });
         Ok(Self { acceptor, world })
     }
 
@@ -141,6 +159,24 @@ impl FakeApns {
         self.world.log.all()
     }
 
+    /// Shows the last requests to `look`, the oldest first, without a copy. It must not wait: the
+    /// log stands still meanwhile.
+    pub fn for_each_request(&self, look: impl FnMut(&ApnsRequest)) {
+        self.world.log.for_each(look);
+    }
+
+    /// How many of the last requests were accepted, by device token as it stood in the path.
+    #[must_use]
+    pub fn accepted_by_token(&self) -> HashMap<String, u64> {
+        let mut accepted = HashMap::new();
+        self.for_each_request(|request| {
+            if request.is_accepted() {
+                *accepted.entry(request.token().to_owned()).or_default() += 1;
+            }
+        });
+        accepted
+    }
+
     /// What it has counted.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -150,14 +186,23 @@ impl FakeApns {
     /// Forgets requests, counters and which provider tokens were in use; connections and settings
     /// stay.
     pub fn reset(&self) {
-        self.world.log.clear();
-        self.world.counters.reset();
-        self.world.provider_tokens.reset();
+        Controlled::reset(&*self.world);
+    }
+
+    /// What the control port works on.
+    pub(super) fn controlled(&self) -> Arc<dyn Controlled> {
+        Arc::<World>::clone(&self.world)
+    }
+
+    /// What it does wrong on purpose.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.world.faults.clone()
     }
 
     /// Lets every answer wait this long from now on; zero, the initial value, answers at once.
     pub fn set_latency(&self, latency: Duration) {
-        self.world.latency.set(latency);
+        self.world.faults.set_latency(latency);
     }
 
     /// Changes the streams an authenticated connection may have open, on all connections at once.
@@ -176,7 +221,12 @@ impl FakeApns {
     }
 }
 
-async fn connect(world: Arc<World>, stream: TlsStream<TcpStream>, end: CancellationToken) {
+async fn connect(
+    world: Arc<World>,
+    stream: TlsStream<TcpStream>,
+    number: u64,
+    end: CancellationToken,
+) {
     count(&world.counters.connections);
     let session = stream.get_ref().1;
     // Apple's service speaks HTTP/2 only, and says so by the protocol negotiation alone.
@@ -188,6 +238,12 @@ async fn connect(world: Arc<World>, stream: TlsStream<TcpStream>, end: Cancellat
         first_token: OnceLock::new(),
         limit: StreamLimit::new(world.streams.subscribe(), false),
     };
-    let answer = |head, body| answer(&world, &client, head, body);
-    serve(stream, client.limit.clone(), end, &world.counters.refused_streams, answer).await;
+    let surface = Surface {
+        number,
+        limit: client.limit.clone(),
+        refused: &world.counters.refused_streams,
+        faults: &world.faults,
+    };
+    let answer = |place, head, body| answer(&world, &client, place, head, body);
+    serve(stream, surface, end, answer).await;
 }

@@ -14,7 +14,7 @@ use rustls::{
     server::{VerifierBuilderError, WebPkiClientVerifier},
 };
 
-/// A certificate authority that lives as long as this value; its key never leaves it.
+/// A certificate authority that lives as long as this value, or as its key is kept.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: Certificate,
@@ -42,13 +42,32 @@ impl Authority {
     ///
     /// When the system gives no randomness for the key.
     pub fn new() -> Result<Self, AuthorityError> {
+        Self::of(KeyPair::generate()?)
+    }
+
+    /// The authority whose key this is, PKCS#8 in PEM: who trusts its earlier certificate trusts
+    /// what it vouches for now.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no such key.
+    pub fn with_key(private_key_pem: &str) -> Result<Self, AuthorityError> {
+        Self::of(KeyPair::from_pem(private_key_pem)?)
+    }
+
+    fn of(key: KeyPair) -> Result<Self, AuthorityError> {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.push(DnType::CommonName, "push-bouncer sandbox authority");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate()?;
         let certificate = parameters.self_signed(&key)?;
         Ok(Self { issuer: Issuer::new(parameters, key), certificate })
+    }
+
+    /// The authority's private key, PKCS#8 in PEM, to be kept for [`Authority::with_key`].
+    #[must_use]
+    pub fn private_key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// The authority's own certificate in PEM, for a client's file of trusted roots.

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     acceptor::{Acceptor, Bound},
     authority::Authority,
+    faults::Faults,
     request_log::RequestLog,
 };
 use crate::clock::{Clock, Timestamp};
@@ -119,7 +120,7 @@ impl ChatHost {
             heads: RequestLog::new(1000),
         });
         let shared = Arc::clone(&world);
-        let acceptor = bound.accept(move |stream, end| {
+        let acceptor = bound.accept(Faults::default(), move |stream, _number, end| {
             let world = Arc::clone(&shared);
             async move {
                 // How a connection ends is the client's business.

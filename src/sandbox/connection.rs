@@ -1,12 +1,15 @@
 //! One HTTP/2 connection of a sandbox server: requests in, answers out, never more streams than the
 //! limit of the moment.
 
+mod reply;
+mod streams;
+
 use std::{
     future::{pending, poll_fn},
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -26,7 +29,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::settings_rewriter::SettingsRewriter;
+use self::streams::{Held, State, Streams};
+use super::{
+    faults::{Faults, Place},
+    settings_rewriter::{SettingsRewriter, Wire},
+};
+pub(super) use reply::{Reply, Wanted};
 
 /// What `h2` believes the limit to be: never the one that decides.
 const UNREACHED_LIMIT: u32 = 1 << 20;
@@ -41,6 +49,8 @@ pub(super) const BODY_LIMIT: usize = 64 << 10;
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long HTTP/2's own handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a client may take to leave once it has been told to, and everything was answered.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 /// How long open streams may last once the server ends.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -68,31 +78,45 @@ impl StreamLimit {
     }
 }
 
-/// Answers requests until the client leaves or `end` is cancelled; counts streams above the limit
-/// in `refused`.
-pub(super) async fn serve<T, A, F>(
-    io: T,
-    limit: StreamLimit,
-    end: CancellationToken,
-    refused: &AtomicU64,
-    answer: A,
-) where
+/// The end of one exchange, as far as it concerns its connection.
+enum End {
+    Done,
+    Cut,
+    Goaway { code: Reason, reason: String, held: Held },
+}
+
+/// What a connection answers with, and what it takes note of.
+pub(super) struct Surface<'a> {
+    /// The number of the connection.
+    pub(super) number: u64,
+    /// How many streams the client may have open.
+    pub(super) limit: StreamLimit,
+    /// Counts streams above the limit.
+    pub(super) refused: &'a AtomicU64,
+    /// What goes wrong on purpose.
+    pub(super) faults: &'a Faults,
+}
+
+/// Answers requests until the client leaves or `end` is cancelled.
+pub(super) async fn serve<T, A, F>(io: T, surface: Surface<'_>, end: CancellationToken, answer: A)
+where
     T: AsyncRead + AsyncWrite + Unpin,
-    A: Fn(Parts, Bytes) -> F,
-    F: Future<Output = Response<Bytes>>,
+    A: Fn(Place, Parts, Bytes) -> F,
+    F: Future<Output = Reply>,
 {
+    let Surface { number, limit, refused, faults } = surface;
     let mut ceilings = limit.ceiling.clone();
     let mut ceiling = *ceilings.borrow_and_update();
-    let announced = Arc::new(AtomicU32::new(limit.current(ceiling)));
-    let io = SettingsRewriter::new(io, Arc::clone(&announced));
+    let wire = Wire::new(limit.current(ceiling));
     let handshake = Builder::new()
         .max_concurrent_streams(UNREACHED_LIMIT)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .handshake(io);
+        .handshake(SettingsRewriter::new(io, wire.clone()));
     let Ok(Ok(mut connection)) = timeout(HANDSHAKE_DEADLINE, handshake).await else { return };
 
     let mut exchanges = FuturesUnordered::new();
+    let mut streams = Streams::of(number);
     let mut last_moment: Option<Instant> = None;
     loop {
         // Everything that has arrived is taken in, then everything that can be answered is
@@ -100,42 +124,64 @@ pub(super) async fn serve<T, A, F>(
         // answers.
         let run = poll_fn(|context| {
             loop {
+                wire.expect_flush();
                 match pin!(connection.accept()).poll(context) {
                     Poll::Ready(Some(Ok((request, mut respond)))) => {
+                        if !streams.arrive(&respond, faults, &wire) {
+                            let body = Some(request.into_body());
+                            streams.held.push(Held { _body: body, respond });
+                            continue;
+                        }
                         let allowed = limit.current(ceiling) as usize;
                         if exchanges.len() >= allowed {
                             // The client may have cancelled one of them in the same breath.
-                            advance(&mut exchanges, context);
+                            if advance(&mut exchanges, context, &mut streams, &wire).is_err() {
+                                return Poll::Ready(Run::Ended);
+                            }
                         }
                         if exchanges.len() < allowed {
-                            exchanges.push(exchange(request, respond, &answer));
+                            exchanges.push(exchange(streams.place, request, respond, &answer));
                         } else {
                             refused.fetch_add(1, Ordering::Relaxed);
                             respond.send_reset(Reason::REFUSED_STREAM);
                         }
                         continue;
                     }
-                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Run::Ended),
                     Poll::Pending => {}
                 }
-                let mut progress = advance(&mut exchanges, context);
+                let Ok(mut progress) = advance(&mut exchanges, context, &mut streams, &wire) else {
+                    return Poll::Ready(Run::Ended);
+                };
                 let current = limit.current(ceiling);
                 // Refused while the client owes an acknowledgement; its arrival brings us here
                 // again.
-                if current != announced.load(Ordering::Relaxed)
+                if current != wire.announced()
                     && connection.set_initial_window_size(STREAM_WINDOW).is_ok()
                 {
-                    announced.store(current, Ordering::Relaxed);
+                    wire.announce(current);
                     progress = true;
                 }
                 if !progress {
-                    return Poll::Pending;
+                    let finished = streams.state == State::Leaving
+                        && exchanges.is_empty()
+                        && wire.is_flushed();
+                    return if finished { Poll::Ready(Run::Finished) } else { Poll::Pending };
                 }
             }
         });
         tokio::select! {
             biased;
-            () = run => return,
+            run = run => match run {
+                Run::Ended => return,
+                // The client is to read all before the connection goes: it hears the end of this
+                // direction, and closes its own.
+                Run::Finished => {
+                    wire.close();
+                    streams.state = State::Left;
+                    last_moment = Some(Instant::now() + GOODBYE_DEADLINE);
+                }
+            },
             new = changed(&mut ceilings) => ceiling = new,
             () = end.cancelled(), if last_moment.is_none() => {
                 connection.graceful_shutdown();
@@ -146,16 +192,36 @@ pub(super) async fn serve<T, A, F>(
     }
 }
 
+/// Why a connection has stopped for a moment.
+enum Run {
+    /// It is over.
+    Ended,
+    /// After a GOAWAY the last answer has been written.
+    Finished,
+}
+
+/// The connection is to be closed now.
+struct CutOff;
+
 /// Lets the exchanges go on; says whether any has come to its end.
-fn advance<F: Future<Output = ()>>(
+fn advance<F: Future<Output = End>>(
     exchanges: &mut FuturesUnordered<F>,
     context: &mut Context<'_>,
-) -> bool {
+    streams: &mut Streams,
+    wire: &Wire,
+) -> Result<bool, CutOff> {
     let mut ended = false;
-    while let Poll::Ready(Some(())) = exchanges.poll_next_unpin(context) {
+    while let Poll::Ready(Some(end)) = exchanges.poll_next_unpin(context) {
         ended = true;
+        match end {
+            End::Done => {}
+            End::Cut => return Err(CutOff),
+            End::Goaway { code, reason, held } => {
+                streams.leave_before(held, wire, code, &reason);
+            }
+        }
     }
-    ended
+    Ok(ended)
 }
 
 async fn changed(ceiling: &mut watch::Receiver<u32>) -> u32 {
@@ -173,23 +239,43 @@ async fn past(moment: Option<Instant>) {
     }
 }
 
-async fn exchange<A, F>(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, answer: &A)
+async fn exchange<A, F>(
+    place: Place,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    answer: &A,
+) -> End
 where
-    A: Fn(Parts, Bytes) -> F,
-    F: Future<Output = Response<Bytes>>,
+    A: Fn(Place, Parts, Bytes) -> F,
+    F: Future<Output = Reply>,
 {
     let (head, body) = request.into_parts();
     let Ok(Ok(body)) = timeout(BODY_DEADLINE, read(body)).await else {
         respond.send_reset(Reason::CANCEL);
-        return;
+        return End::Done;
     };
-    let mut answering = pin!(answer(head, body));
+    let mut answering = pin!(answer(place, head, body));
     let answered = poll_fn(|context| match answering.as_mut().poll(context) {
-        Poll::Ready(response) => Poll::Ready(Some(response)),
+        Poll::Ready(reply) => Poll::Ready(Some(reply)),
         // A client that stops waiting may open another stream in its place.
         Poll::Pending => respond.poll_reset(context).map(|_| None),
     });
-    let Some(response) = answered.await else { return };
+    let response = match answered.await {
+        None => return End::Done,
+        Some(Reply::Answer(response)) => response,
+        Some(Reply::Reset(code)) => {
+            respond.send_reset(code);
+            return End::Done;
+        }
+        Some(Reply::Cut) => return End::Cut,
+        Some(Reply::Goaway { code, reason }) => {
+            return End::Goaway { code, reason, held: Held { _body: None, respond } };
+        }
+        Some(Reply::Nothing) => {
+            let _left = poll_fn(|context| respond.poll_reset(context)).await;
+            return End::Done;
+        }
+    };
     let (head, body) = response.into_parts();
     let whole = body.is_empty();
     // A failure to answer means that the client has left, which is its good right.
@@ -198,6 +284,7 @@ where
     {
         let _client_left = stream.send_data(body, true);
     }
+    End::Done
 }
 
 /// Reads a body, without a copy when it comes in one frame, and not much beyond [`BODY_LIMIT`].

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// The numbers of one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
     /// Connections that finished their TLS handshake.
     pub connections: u64,

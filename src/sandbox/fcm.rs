@@ -5,6 +5,7 @@
 
 mod access_tokens;
 mod answer;
+mod controlled;
 mod error_code;
 mod http1;
 mod message;
@@ -14,15 +15,7 @@ mod service_account;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpStream, sync::watch};
 use tokio_rustls::server::TlsStream;
@@ -40,9 +33,10 @@ pub use self::{
 use super::{
     acceptor::{Acceptor, Bound},
     authority::Authority,
-    connection::{StreamLimit, serve},
+    connection::{StreamLimit, Surface, serve},
+    control::Controlled,
     counters::{Counters, LiveCounters, count},
-    latency::Latency,
+    faults::Faults,
     request_log::RequestLog,
 };
 use crate::{clock::Clock, random::Random};
@@ -64,6 +58,8 @@ pub struct FcmOptions {
     pub streams: u32,
     /// How many messages are remembered; 100,000 by default, 0 keeps counters only.
     pub log_capacity: usize,
+    /// Whether their bodies are remembered too; on by default.
+    pub log_bodies: bool,
 }
 
 impl Default for FcmOptions {
@@ -76,6 +72,7 @@ impl Default for FcmOptions {
             access_token_life: Duration::from_secs(60 * 60),
             streams: 100,
             log_capacity: 100_000,
+            log_bodies: true,
         }
     }
 }
@@ -94,17 +91,12 @@ struct World {
     audiences: Vec<String>,
     access_tokens: AccessTokens,
     streams: watch::Sender<u32>,
-    latency: Latency,
-    /// In seconds plus one; 0 for none.
-    retry_after: AtomicU64,
+    /// How many streams there were at the start.
+    first_streams: u32,
+    faults: Faults,
     log: RequestLog<FcmRequest>,
+    log_bodies: bool,
     counters: LiveCounters,
-}
-
-impl World {
-    fn retry_after(&self) -> Option<u64> {
-        self.retry_after.load(Ordering::Relaxed).checked_sub(1)
-    }
 }
 
 impl FakeFcm {
@@ -128,20 +120,24 @@ impl FakeFcm {
         let port = bound.address().port();
         let mut audiences = options.audiences;
         audiences.extend(names.iter().map(|name| token_uri(name, port)));
+        let faults = Faults::default();
         let world = Arc::new(World {
             clock,
             random: Random::default(),
             audiences,
             accounts: options.accounts,
-            access_tokens: AccessTokens::new(options.access_token_life),
+            access_tokens: AccessTokens::new(options.access_token_life, faults.clone()),
             streams: watch::Sender::new(options.streams),
-            latency: Latency::default(),
-            retry_after: AtomicU64::new(0),
+            first_streams: options.streams,
+            faults: faults.clone(),
             log: RequestLog::new(options.log_capacity),
+            log_bodies: options.log_bodies,
             counters: LiveCounters::default(),
         });
         let shared = Arc::clone(&world);
-        let acceptor = bound.accept(move |stream, end| connect(Arc::clone(&shared), stream, end));
+        let acceptor = bound.accept(faults, move |stream, number, end| {
+            connect(Arc::clone(&shared), stream, number, end)
+        });
         Ok(Self { acceptor, world })
     }
 
@@ -163,6 +159,24 @@ impl FakeFcm {
         self.world.log.all()
     }
 
+    /// Shows the last messages to `look`, the oldest first, without a copy. It must not wait: the
+    /// log stands still meanwhile.
+    pub fn for_each_request(&self, look: impl FnMut(&FcmRequest)) {
+        self.world.log.for_each(look);
+    }
+
+    /// How many of the last messages were accepted, by registration token; rehearsals too.
+    #[must_use]
+    pub fn accepted_by_token(&self) -> HashMap<String, u64> {
+        let mut accepted = HashMap::new();
+        self.for_each_request(|request| {
+            if request.is_accepted() {
+                *accepted.entry(request.token.clone()).or_default() += 1;
+            }
+        });
+        accepted
+    }
+
     /// What it has counted.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -171,13 +185,23 @@ impl FakeFcm {
 
     /// Forgets messages and counters; connections, settings and access tokens stay.
     pub fn reset(&self) {
-        self.world.log.clear();
-        self.world.counters.reset();
+        Controlled::reset(&*self.world);
+    }
+
+    /// What the control port works on.
+    pub(super) fn controlled(&self) -> Arc<dyn Controlled> {
+        Arc::<World>::clone(&self.world)
+    }
+
+    /// What it does wrong on purpose.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.world.faults.clone()
     }
 
     /// Lets every answer wait this long from now on; zero, the initial value, answers at once.
     pub fn set_latency(&self, latency: Duration) {
-        self.world.latency.set(latency);
+        self.world.faults.set_latency(latency);
     }
 
     /// Changes the streams a connection may have open, on all connections at once.
@@ -188,13 +212,12 @@ impl FakeFcm {
     /// Adds a `Retry-After` of so many whole seconds to every answer 429 and 503 from now on; none
     /// at first.
     pub fn set_retry_after(&self, retry_after: Option<Duration>) {
-        let seconds = retry_after.map_or(0, |time| time.as_secs().saturating_add(1));
-        self.world.retry_after.store(seconds, Ordering::Relaxed);
+        self.world.faults.set_retry_after(retry_after);
     }
 
     /// Ends all access tokens before their time.
     pub fn revoke_access_tokens(&self) {
-        self.world.access_tokens.revoke();
+        self.world.faults.revoke_tokens();
     }
 
     /// Stops listening, says goodbye on every connection and waits a few seconds for open streams.
@@ -208,13 +231,22 @@ fn token_uri(name: &str, port: u16) -> String {
     format!("https://{name}:{port}{TOKEN_PATH}")
 }
 
-async fn connect(world: Arc<World>, stream: TlsStream<TcpStream>, end: CancellationToken) {
+async fn connect(
+    world: Arc<World>,
+    stream: TlsStream<TcpStream>,
+    number: u64,
+    end: CancellationToken,
+) {
     count(&world.counters.connections);
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        let limit = StreamLimit::new(world.streams.subscribe(), true);
-        let refused = &world.counters.refused_streams;
-        serve(stream, limit, end, refused, |head, body| answer(&world, head, body)).await;
+        let surface = Surface {
+            number,
+            limit: StreamLimit::new(world.streams.subscribe(), true),
+            refused: &world.counters.refused_streams,
+            faults: &world.faults,
+        };
+        serve(stream, surface, end, |place, head, body| answer(&world, place, head, body)).await;
     } else {
-        http1::serve(stream, end, &world).await;
+        http1::serve(stream, number, end, &world).await;
     }
 }

@@ -12,18 +12,22 @@
 //!
 //! Both leave the length of the frame as it is. See [RFC 9113, section
 //! 6.5](https://www.rfc-editor.org/rfc/rfc9113#section-6.5).
+//!
+//! Nor can `h2` say GOAWAY with a last stream id of one's choice, or close one direction of the
+//! connection: [`Wire`] asks the writer for both, between two frames.
 
 use std::{
     borrow::Cow,
     io,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll, ready},
 };
 
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const FRAME_HEADER: usize = 9;
@@ -32,20 +36,98 @@ const ACKNOWLEDGEMENT: u8 = 1;
 const MAX_CONCURRENT_STREAMS: u8 = 3;
 const INITIAL_WINDOW_SIZE: u8 = 4;
 
+/// What the connection asks of the writer below it; clones speak to the same writer.
+#[derive(Clone, Default)]
+pub(super) struct Wire {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    limit: AtomicU32,
+    /// Set while there may be something in `injected`, which is looked into only then.
+    has_injected: AtomicBool,
+    injected: Mutex<BytesMut>,
+    is_flushed: AtomicBool,
+    is_closing: AtomicBool,
+}
+
+impl Wire {
+    /// Announces this limit at first.
+    pub(super) fn new(limit: u32) -> Self {
+        let wire = Self::default();
+        wire.announce(limit);
+        wire
+    }
+
+    /// The limit that the next SETTINGS frame announces.
+    pub(super) fn announced(&self) -> u32 {
+        self.shared.limit.load(Ordering::Relaxed)
+    }
+
+    /// Announces this limit in the next SETTINGS frame.
+    pub(super) fn announce(&self, limit: u32) {
+        self.shared.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Writes this whole frame before the next flush ends.
+    pub(super) fn inject(&self, frame: &[u8]) {
+        let mut injected = self.shared.injected.lock().unwrap_or_else(PoisonError::into_inner);
+        injected.extend_from_slice(frame);
+        self.shared.has_injected.store(true, Ordering::Release);
+    }
+
+    /// Forgets that anything was flushed; see [`Wire::is_flushed`].
+    pub(super) fn expect_flush(&self) {
+        self.shared.is_flushed.store(false, Ordering::Release);
+    }
+
+    /// Whether everything has been written since [`Wire::expect_flush`].
+    pub(super) fn is_flushed(&self) -> bool {
+        self.shared.is_flushed.load(Ordering::Acquire)
+    }
+
+    /// Writes nothing more, and closes this direction with the next flush.
+    pub(super) fn close(&self) {
+        self.shared.is_closing.store(true, Ordering::Release);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.shared.is_closing.load(Ordering::Acquire)
+    }
+}
+
 /// A stream that announces `limit` instead of the number its writer believes in.
 ///
 /// It does not offer vectored writes: `h2` then joins small frames instead of flushing each one as
 /// a TLS record of its own.
 pub(super) struct SettingsRewriter<T> {
     io: T,
-    limit: Arc<AtomicU32>,
+    wire: Wire,
     frames: Frames,
 }
 
 impl<T> SettingsRewriter<T> {
-    /// Announces what `limit` holds when a SETTINGS frame is written.
-    pub(super) fn new(io: T, limit: Arc<AtomicU32>) -> Self {
-        Self { io, limit, frames: Frames::default() }
+    /// Announces the limit of `wire` at the time when a SETTINGS frame is written.
+    pub(super) fn new(io: T, wire: Wire) -> Self {
+        Self { io, wire, frames: Frames::default() }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> SettingsRewriter<T> {
+    /// Writes what was injected, once no frame is under way.
+    fn poll_injected(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shared = &self.wire.shared;
+        if self.frames.header_length != 0 || !shared.has_injected.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut injected = shared.injected.lock().unwrap_or_else(PoisonError::into_inner);
+        while !injected.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(context, &injected))?;
+            injected.advance(written);
+        }
+        shared.has_injected.store(false, Ordering::Release);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -148,7 +230,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for SettingsRewriter<T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let limit = self.limit.load(Ordering::Relaxed);
+        if self.wire.is_closing() {
+            // Settings and windows are of no use to a client that has been told goodbye.
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        ready!(self.poll_injected(context))?;
+        let limit = self.wire.announced();
         let mut after = self.frames;
         let output = after.pass(bytes, limit);
         let written = ready!(Pin::new(&mut self.io).poll_write(context, &output))?;
@@ -162,7 +249,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for SettingsRewriter<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        ready!(self.poll_injected(context))?;
+        ready!(Pin::new(&mut self.io).poll_flush(context))?;
+        if self.wire.is_closing() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
+        }
+        self.wire.shared.is_flushed.store(true, Ordering::Release);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -234,10 +327,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_limit_changed_between_two_frames_shows_in_the_second() {
-        let limit = Arc::new(AtomicU32::new(1));
-        let mut rewriter = SettingsRewriter::new(io::Cursor::new(Vec::new()), Arc::clone(&limit));
+        let wire = Wire::new(1);
+        let mut rewriter = SettingsRewriter::new(io::Cursor::new(Vec::new()), wire.clone());
         rewriter.write_all(&settings(&FIRST)).await.unwrap();
-        limit.store(1000, Ordering::Relaxed);
+        wire.announce(1000);
         rewriter.write_all(&settings(&[(4, 65_535)])).await.unwrap();
         let written = rewriter.io.into_inner();
         assert!(written.ends_with(&settings(&[(3, 1000)])));
@@ -245,14 +338,30 @@ mod tests {
     }
 
     fn rewriter_is_vectored() -> bool {
-        SettingsRewriter::new(io::Cursor::new(Vec::new()), Arc::default()).is_write_vectored()
+        SettingsRewriter::new(io::Cursor::new(Vec::new()), Wire::default()).is_write_vectored()
+    }
+
+    #[tokio::test]
+    async fn an_injected_frame_waits_for_the_end_of_the_one_under_way() {
+        let wire = Wire::new(1);
+        let mut rewriter = SettingsRewriter::new(io::Cursor::new(Vec::new()), wire.clone());
+        let (head, tail) = (&frame(0, 1, &[1; 20])[..15].to_vec(), &[1; 14]);
+        let goaway = frame(7, 0, &[0; 8]);
+        rewriter.write_all(head).await.unwrap();
+        wire.inject(&goaway);
+        rewriter.flush().await.unwrap();
+        rewriter.write_all(tail).await.unwrap();
+        rewriter.flush().await.unwrap();
+        wire.close();
+        rewriter.write_all(&frame(0, 1, &[2; 20])).await.unwrap();
+        assert_eq!(rewriter.io.into_inner(), [frame(0, 1, &[1; 20]), goaway].concat());
     }
 
     #[tokio::test]
     async fn a_writer_that_takes_one_byte_at_a_time_gets_the_same_bytes() {
         let sent = session(&FIRST, &[(4, 65_535)]);
         let (near, mut far) = tokio::io::duplex(1);
-        let mut rewriter = SettingsRewriter::new(near, Arc::new(AtomicU32::new(9)));
+        let mut rewriter = SettingsRewriter::new(near, Wire::new(9));
         let expected = Frames::default().pass(&sent, 9).into_owned();
         let reader = tokio::spawn(async move {
             let mut received = Vec::new();

@@ -15,6 +15,10 @@ use crate::{clock::Clock, random::Random};
 /// The name in the bouncer's certificate, besides `localhost` and `127.0.0.1`.
 pub const PUBLIC_NAME: &str = "push.sandbox.test";
 
+/// A name in the certificate of Apple's push service, besides the usual ones; only a test's name server knows
+/// where it is.
+pub const APNS_NAME: &str = "apns.sandbox.test";
+
 /// What may differ from one sandbox to the next.
 pub struct SurroundingsOptions {
     /// Where the bouncer listens; port 0 is any.
@@ -87,6 +91,7 @@ impl Surroundings {
         };
         let apple_key_pem = apple_key.private_key_pem();
         let apns_options = ApnsOptions {
+            names: vec![APNS_NAME.to_owned()],
             keys: vec![apple_key],
             topics: options.topics.clone(),
             log_capacity: options.log_capacity,

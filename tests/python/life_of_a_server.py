@@ -226,7 +226,7 @@ class Life(SelfHostedServer):
 
     def goes_on_after_the_transfer(self):
         """Its devices came with it."""
-        assert totals(self.notify_devices()) == (1, 1)
+        assert totals(self.notify_devices(message_id=43)) == (1, 1)
         pushes(2)
         assert sent(self.notify_phones(TEST, self.iphone, self.android)) == (1, 1, [])
         self.phones_read(TEST, "10", "alert", "high")

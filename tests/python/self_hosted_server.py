@@ -88,7 +88,7 @@ class SelfHostedServer(BouncerClient):
         """The form of register and unregister."""
         return {"server_uuid": self.org_id, **USER, "realm_uuid": REALM_UUID, **device}
 
-    def notify_devices(self):
+    def notify_devices(self, message_id=42):
         about = {**BASE, "sender_id": 8, "sender_email": "cordelia@selfhosted.test"}
         answer = self.notify(
             {
@@ -98,12 +98,12 @@ class SelfHostedServer(BouncerClient):
                     "alert": {"title": "Cordelia", "subtitle": "", "body": "h\u00e9llo \U0001f600"},
                     "sound": "default",
                     "badge": 0,
-                    "custom": {"zulip": {**about, "message_ids": [42]}},
+                    "custom": {"zulip": {**about, "message_ids": [message_id]}},
                 },
                 "gcm_payload": {
                     **about,
                     "event": "message",
-                    "zulip_message_id": 42,
+                    "zulip_message_id": message_id,
                     "content": "h\u00e9llo \U0001f600",
                     "sender_full_name": "Cordelia",
                 },

@@ -16,6 +16,9 @@ pub(super) fn write(output: &mut impl Write, report: &Report) -> io::Result<()> 
     if let Some(metrics) = &report.metrics_url {
         writeln!(output, "  metrics     {metrics}")?;
     }
+    if let Some(control) = &report.control_url {
+        writeln!(output, "  control     {control}/apns/ and /fcm/, see docs/SANDBOX.md")?;
+    }
     writeln!(output, "  public key  {}, for apps that encrypt", report.public_key)?;
     writeln!(output)?;
     for (number, step) in (1..).zip(&report.steps) {

@@ -17,6 +17,9 @@ pub(super) struct Report {
     pub(super) bouncer_url: String,
     /// The bouncer's metrics.
     pub(super) metrics_url: Option<String>,
+    /// Where the push services are controlled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) control_url: Option<String>,
     /// The file with the authority that vouches for the bouncer.
     pub(super) authority_file: String,
     /// The demo server's credentials, good only here.
@@ -80,6 +83,7 @@ impl Report {
             metrics_url: server
                 .operator_address()
                 .map(|address| format!("http://{address}/metrics")),
+            control_url: None,
             authority_file: surroundings.authority_file().display().to_string(),
             org_id: remote_server.org_id.clone(),
             org_key: remote_server.org_key.clone(),

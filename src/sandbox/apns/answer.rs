@@ -14,12 +14,17 @@ use super::{
     World,
     provider_token::ProviderToken,
     reason::Reason,
-    request::ApnsRequest,
+    request::{ApnsRequest, Fate},
     rules::{self, APNS_ID},
 };
 use crate::{
     clock::Timestamp,
-    sandbox::{connection::StreamLimit, counters::count, marker::Marker},
+    sandbox::{
+        connection::{Reply, StreamLimit, Wanted},
+        counters::count,
+        faults::{Act, Outage, Place, date},
+        marker::Marker,
+    },
 };
 
 /// How long a device marked `slow` takes.
@@ -47,17 +52,40 @@ impl From<Reason> for Verdict {
     }
 }
 
-/// Judges a request, remembers it, and answers it when its time has come.
+/// Judges a request, remembers it, and answers it when its time has come, if it is to be answered.
 pub(super) async fn answer(
     world: &World,
     client: &Client,
+    place: Place,
     head: Parts,
     body: Bytes,
-) -> Response<Bytes> {
-    let now = world.clock.now();
-    let id = head.headers.get(APNS_ID).cloned().unwrap_or_else(|| new_id(world));
+) -> Reply {
+    let now = world.faults.now(&world.clock);
+    let id = head.headers.get(APNS_ID).cloned();
+    let outage = match world.faults.outage() {
+        Some(Outage::ServiceUnavailable) => Some(Reason::ServiceUnavailable),
+        Some(Outage::InternalServerError) => Some(Reason::InternalServerError),
+        Some(Outage::Refuse | Outage::Silence) | None => None,
+    };
+    let act = if outage.is_some() {
+        Act::Answer
+    } else {
+        let device = rules::device_token(&head).unwrap_or_default();
+        world.faults.act(place, device, id.as_ref().and_then(|id| id.to_str().ok()))
+    };
+    let wanted = match Wanted::of(act) {
+        Ok(wanted) => wanted,
+        Err(reply) => return *reply,
+    };
     let mut authenticated = false;
-    let verdict = judge(world, client, &head, &body, now, &mut authenticated);
+    let verdict = match outage {
+        Some(reason) => reason.into(),
+        None => judge(world, client, &head, &body, now, &mut authenticated),
+    };
+    let verdict = match (verdict, wanted.refusal) {
+        (Verdict::Accepted { .. }, Some(name)) => refused_for(&name),
+        (verdict, _) => verdict,
+    };
     let (status, reason, after) = match verdict {
         Verdict::Accepted { after } => (200, None, after),
         Verdict::Refused { status, reason } => (status, Some(reason), Duration::ZERO),
@@ -66,16 +94,36 @@ pub(super) async fn answer(
         None => count(&world.counters.accepted),
         Some(reason) => world.counters.refuse(reason.clone()),
     }
-    world.log.note(|| ApnsRequest::new(now, head, body, status, reason.clone()));
+    world.log.note(|| {
+        let fate = Fate {
+            time: now,
+            connection: place.connection,
+            status,
+            reason: reason.clone(),
+            is_answer_lost: wanted.loss.is_some(),
+        };
+        ApnsRequest::new(fate, head, &body, world.log_bodies)
+    });
 
-    let after = after + world.latency.now();
+    let after = after + wanted.delay + world.faults.pause();
     if !after.is_zero() {
         sleep(after).await;
     }
     if authenticated {
         client.limit.authenticate();
     }
-    respond(id, status, reason.as_deref(), now)
+    if let Some(loss) = wanted.loss {
+        return loss;
+    }
+    let gone_at = world.faults.gone_at().unwrap_or(now);
+    let mut response =
+        respond(id.unwrap_or_else(|| new_id(world)), status, reason.as_deref(), gone_at);
+    let headers = response.headers_mut();
+    headers.insert(header::DATE, date(world.faults.now(&world.clock)));
+    if let Some(time) = world.faults.retry_after(status) {
+        headers.insert(header::RETRY_AFTER, time);
+    }
+    Reply::Answer(response)
 }
 
 fn judge(
@@ -133,12 +181,17 @@ fn ask(device: &[u8]) -> Verdict {
         Some(Marker::TooMany) => Reason::TooManyRequests,
         Some(Marker::Oops) => Reason::InternalServerError,
         Some(Marker::Unavailable) => Reason::ServiceUnavailable,
-        Some(Marker::Reason(name)) => match Reason::from_name(name) {
-            Some(reason) => reason,
-            None => return Verdict::Refused { status: 400, reason: Cow::Owned(name.to_owned()) },
-        },
+        Some(Marker::Reason(name)) => return refused_for(name),
     };
     reason.into()
+}
+
+/// A refusal for the reason of this name; one of no table is answered as it stands.
+fn refused_for(name: &str) -> Verdict {
+    match Reason::from_name(name) {
+        Some(reason) => reason.into(),
+        None => Verdict::Refused { status: 400, reason: Cow::Owned(name.to_owned()) },
+    }
 }
 
 fn respond(id: HeaderValue, status: u16, reason: Option<&str>, time: Timestamp) -> Response<Bytes> {

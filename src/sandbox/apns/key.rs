@@ -25,6 +25,20 @@ impl AppleKey {
         Ok(Self { team_id: team_id.into(), key_id: key_id.into(), pair })
     }
 
+    /// A key that was made before, PKCS#8 in PEM, with its names.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no such key.
+    pub fn with_key(
+        team_id: impl Into<String>,
+        key_id: impl Into<String>,
+        private_key_pem: &str,
+    ) -> Result<Self, AuthorityError> {
+        let pair = KeyPair::from_pem(private_key_pem)?;
+        Ok(Self { team_id: team_id.into(), key_id: key_id.into(), pair })
+    }
+
     /// The text of the `.p8` file: the private key as PKCS#8 in PEM.
     #[must_use]
     pub fn private_key_pem(&self) -> String {

@@ -14,7 +14,13 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::Deserialize;
 
 use super::{key::AppleKey, reason::Reason};
-use crate::{clock::Timestamp, sandbox::json_web_token::JsonWebToken};
+use crate::{
+    clock::Timestamp,
+    sandbox::{
+        faults::{Faults, TokenAge},
+        json_web_token::JsonWebToken,
+    },
+};
 
 /// A token older than this is stale: `ExpiredProviderToken`.
 const LONGEST_AGE: Duration = Duration::from_secs(60 * 60);
@@ -38,6 +44,7 @@ struct Claims {
 /// The keys of all teams and what they have presented so far.
 pub(super) struct ProviderTokens {
     update_interval: Duration,
+    faults: Faults,
     state: Mutex<State>,
 }
 
@@ -46,15 +53,27 @@ struct State {
     /// Public keys by team and name.
     keys: HashMap<(String, String), Vec<u8>>,
     /// By the whole header value; a bad signature stays bad.
-    verdicts: HashMap<HeaderValue, Result<Arc<ProviderToken>, Reason>>,
+    verdicts: HashMap<HeaderValue, Verdict>,
     /// Tokens in use, with the time of their first use.
-    in_use: HashMap<String, Vec<(Arc<ProviderToken>, Timestamp)>>,
+    in_use: HashMap<String, Vec<InUse>>,
+}
+
+#[derive(Clone)]
+struct Verdict {
+    token: Result<Arc<ProviderToken>, Reason>,
+    stamp: u64,
+}
+
+struct InUse {
+    token: Arc<ProviderToken>,
+    since: Timestamp,
+    stamp: u64,
 }
 
 impl ProviderTokens {
     /// Knows these keys, and lets a team change its token once in `update_interval`.
-    pub(super) fn new(keys: &[AppleKey], update_interval: Duration) -> Self {
-        let tokens = Self { update_interval, state: Mutex::default() };
+    pub(super) fn new(keys: &[AppleKey], update_interval: Duration, faults: Faults) -> Self {
+        let tokens = Self { update_interval, faults, state: Mutex::default() };
         tokens.replace_keys(keys);
         tokens
     }
@@ -80,14 +99,20 @@ impl ProviderTokens {
         now: Timestamp,
     ) -> Result<Arc<ProviderToken>, Reason> {
         self.with(|state| {
-            let token = state.verify(authorization)?;
+            let Verdict { token, stamp } = state.verify(authorization, &self.faults);
+            let token = token?;
+            match self.faults.age(stamp) {
+                TokenAge::Live => {}
+                TokenAge::Expired => return Err(Reason::ExpiredProviderToken),
+                TokenAge::Revoked => return Err(Reason::InvalidProviderToken),
+            }
             if token.issued_at > now {
                 return Err(Reason::InvalidProviderToken);
             }
             if now.since(token.issued_at) > LONGEST_AGE {
                 return Err(Reason::ExpiredProviderToken);
             }
-            state.admit(&token, now, self.update_interval)?;
+            state.admit(&token, now, self.update_interval, &self.faults)?;
             Ok(token)
         })
     }
@@ -98,14 +123,15 @@ impl ProviderTokens {
 }
 
 impl State {
-    fn verify(&mut self, authorization: &HeaderValue) -> Result<Arc<ProviderToken>, Reason> {
+    fn verify(&mut self, authorization: &HeaderValue, faults: &Faults) -> Verdict {
         if let Some(verdict) = self.verdicts.get(authorization) {
             return verdict.clone();
         }
-        let verdict = self.check_signature(authorization).map(Arc::new);
+        let token = self.check_signature(authorization).map(Arc::new);
         if self.verdicts.len() >= VERDICTS_LIMIT {
             self.verdicts.clear();
         }
+        let verdict = Verdict { token, stamp: faults.stamp() };
         self.verdicts.insert(authorization.clone(), verdict.clone());
         verdict
     }
@@ -140,6 +166,7 @@ impl State {
         token: &Arc<ProviderToken>,
         now: Timestamp,
         update_interval: Duration,
+        faults: &Faults,
     ) -> Result<(), Reason> {
         if update_interval.is_zero() {
             return Ok(());
@@ -148,14 +175,15 @@ impl State {
             Some(in_use) => in_use,
             None => self.in_use.entry(token.team_id.clone()).or_default(),
         };
-        if in_use.iter().any(|(known, _)| known == token) {
+        in_use.retain(|known| faults.age(known.stamp) == TokenAge::Live);
+        if in_use.iter().any(|known| known.token == *token) {
             return Ok(());
         }
-        in_use.retain(|(known, _)| now.since(known.issued_at) <= LONGEST_AGE);
-        if in_use.iter().any(|&(_, since)| now.since(since) < update_interval) {
+        in_use.retain(|known| now.since(known.token.issued_at) <= LONGEST_AGE);
+        if in_use.iter().any(|known| now.since(known.since) < update_interval) {
             return Err(Reason::TooManyProviderTokenUpdates);
         }
-        in_use.push((Arc::clone(token), now));
+        in_use.push(InUse { token: Arc::clone(token), since: now, stamp: faults.stamp() });
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
 
+use super::rules::APNS_ID;
 use crate::{clock::Timestamp, sandbox::request_log::remembered};
 
 /// A request as it arrived, and what it was answered. It has no `Debug`: tokens and payloads are
@@ -15,37 +16,60 @@ pub struct ApnsRequest {
     pub time: Timestamp,
     /// Its method: `POST` when it is right.
     pub method: Method,
-    /// The payload, of which at most 8 KiB are remembered.
+    /// The number of the connection it came on, from 1 on.
+    pub connection: u64,
+    /// The payload, of which at most 8 KiB are remembered; empty in a log without bodies.
     pub body: Bytes,
     /// The status of the answer.
     pub status: u16,
     /// Why it was refused; none when it was accepted.
     pub reason: Option<Cow<'static, str>>,
+    /// Whether the answer was kept from the client on purpose: by a reset or a cut after this.
+    pub is_answer_lost: bool,
     uri: Uri,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// What became of a request.
+pub(super) struct Fate {
+    pub(super) time: Timestamp,
+    pub(super) connection: u64,
+    pub(super) status: u16,
+    pub(super) reason: Option<Cow<'static, str>>,
+    pub(super) is_answer_lost: bool,
+}
+
 impl ApnsRequest {
-    pub(super) fn new(
-        time: Timestamp,
-        head: Parts,
-        body: Bytes,
-        status: u16,
-        reason: Option<Cow<'static, str>>,
-    ) -> Self {
-        let apns = |(name, value): (&HeaderName, &HeaderValue)| {
-            name.as_str().starts_with("apns-").then(|| (name.clone(), value.clone()))
+    pub(super) fn new(fate: Fate, head: Parts, body: &[u8], with_body: bool) -> Self {
+        let Fate { time, connection, status, reason, is_answer_lost } = fate;
+        let kept = |(name, value): (&HeaderName, &HeaderValue)| {
+            let is_kept =
+                if with_body { name.as_str().starts_with("apns-") } else { *name == APNS_ID };
+            is_kept.then(|| (name.clone(), value.clone()))
         };
-        let headers = head.headers.iter().filter_map(apns).collect();
         Self {
             time,
             method: head.method,
-            body: remembered(body),
+            connection,
+            body: if with_body { remembered(body) } else { Bytes::new() },
             status,
             reason,
+            is_answer_lost,
+            headers: head.headers.iter().filter_map(kept).collect(),
             uri: head.uri,
-            headers,
         }
+    }
+
+    /// Whether the notification was accepted, which the client may not have heard.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.status == 200
+    }
+
+    /// The client's `apns-id`, if it gave one.
+    #[must_use]
+    pub fn apns_id(&self) -> Option<&str> {
+        self.header("apns-id")
     }
 
     /// The device token: the last part of the path.

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod connection;
+mod faults;
 mod request;
 
 use bytes::Bytes;

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::Timestamp, random::Random};
+use crate::{
+    clock::Timestamp,
+    random::Random,
+    sandbox::faults::{Faults, TokenAge},
+};
 
 /// Tokens kept; the ones that end first leave first.
 const TOKENS_LIMIT: usize = 10_000;
@@ -32,18 +36,20 @@ impl TokenFault {
 /// All tokens of one server.
 pub(super) struct AccessTokens {
     life: Duration,
+    faults: Faults,
     tokens: Mutex<HashMap<String, Grant>>,
 }
 
 struct Grant {
     project_id: Arc<str>,
     ends: Timestamp,
+    stamp: u64,
 }
 
 impl AccessTokens {
     /// No tokens yet; each will last this long.
-    pub(super) fn new(life: Duration) -> Self {
-        Self { life, tokens: Mutex::default() }
+    pub(super) fn new(life: Duration, faults: Faults) -> Self {
+        Self { life, faults, tokens: Mutex::default() }
     }
 
     /// How long a token lasts.
@@ -63,7 +69,8 @@ impl AccessTokens {
             let first = first.0.clone();
             tokens.remove(&first);
         }
-        let grant = Grant { project_id: project_id.into(), ends: now + self.life };
+        let stamp = self.faults.stamp();
+        let grant = Grant { project_id: project_id.into(), ends: now + self.life, stamp };
         tokens.insert(token.clone(), grant);
         token
     }
@@ -80,16 +87,14 @@ impl AccessTokens {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(TokenFault::Missing);
         }
-        match self.tokens().get(token) {
-            None => Err(TokenFault::Unknown),
-            Some(grant) if grant.ends <= now => Err(TokenFault::Expired),
-            Some(grant) => Ok(Arc::clone(&grant.project_id)),
+        let tokens = self.tokens();
+        let grant = tokens.get(token).ok_or(TokenFault::Unknown)?;
+        match self.faults.age(grant.stamp) {
+            TokenAge::Revoked => Err(TokenFault::Unknown),
+            TokenAge::Expired => Err(TokenFault::Expired),
+            TokenAge::Live if grant.ends <= now => Err(TokenFault::Expired),
+            TokenAge::Live => Ok(Arc::clone(&grant.project_id)),
         }
-    }
-
-    /// Ends all tokens.
-    pub(super) fn revoke(&self) {
-        self.tokens().clear();
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashMap<String, Grant>> {

@@ -19,7 +19,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    sandbox::{counters::count, marker::Marker, request_log::remembered},
+    sandbox::{
+        connection::{Reply, Wanted},
+        counters::count,
+        faults::{Act, Outage, Place, date},
+        marker::Marker,
+        request_log::remembered,
+    },
 };
 
 /// How long a device marked `slow` takes.
@@ -39,25 +45,63 @@ struct Judged {
 }
 
 /// Sends a request to the token endpoint or to the message endpoint.
-pub(super) async fn answer(world: &World, head: Parts, body: Bytes) -> Response<Bytes> {
+pub(super) async fn answer(world: &World, place: Place, head: Parts, body: Bytes) -> Reply {
     let path = head.uri.path();
     let project_id = path
         .strip_prefix("/v1/projects/")
         .and_then(|rest| rest.strip_suffix("/messages:send"))
         .filter(|project| !project.is_empty() && !project.contains('/'));
-    let response = match project_id {
-        _ if head.method != Method::POST => Refusal::from(ErrorCode::NOT_FOUND).response(),
-        Some(project_id) => return send(world, &head, project_id, body).await,
-        None if path == TOKEN_PATH => oauth::answer(world, &body),
-        None => Refusal::from(ErrorCode::NOT_FOUND).response(),
+    let reply = match project_id {
+        _ if head.method != Method::POST => not_found(world).await,
+        Some(project_id) => send(world, place, &head, project_id, body).await,
+        None if path == TOKEN_PATH => match oauth::answer(world, &body).await {
+            Some(response) => {
+                pause(world.faults.pause()).await;
+                Reply::Answer(response)
+            }
+            None => Reply::Nothing,
+        },
+        None => not_found(world).await,
     };
-    pause(world.latency.now()).await;
-    response
+    match reply {
+        Reply::Answer(mut response) => {
+            let headers = response.headers_mut();
+            headers.insert(header::DATE, date(world.faults.now(&world.clock)));
+            Reply::Answer(response)
+        }
+        other => other,
+    }
 }
 
-async fn send(world: &World, head: &Parts, project_id: &str, body: Bytes) -> Response<Bytes> {
-    let now = world.clock.now();
-    let Judged { token, validate_only, verdict } = judge(world, head, project_id, &body, now);
+async fn not_found(world: &World) -> Reply {
+    pause(world.faults.pause()).await;
+    Reply::Answer(Refusal::from(ErrorCode::NOT_FOUND).response())
+}
+
+async fn send(world: &World, place: Place, head: &Parts, project_id: &str, body: Bytes) -> Reply {
+    let now = world.faults.now(&world.clock);
+    let outage = match world.faults.outage() {
+        Some(Outage::ServiceUnavailable) => Some(ErrorCode::UNAVAILABLE),
+        Some(Outage::InternalServerError) => Some(ErrorCode::INTERNAL),
+        Some(Outage::Refuse | Outage::Silence) | None => None,
+    };
+    let act = if outage.is_some() {
+        Act::Answer
+    } else {
+        let request = SendRequest::parse(&body).ok();
+        let device = request.as_ref().and_then(|request| request.message.token.as_deref());
+        world.faults.act(place, device.unwrap_or_default(), None)
+    };
+    let wanted = match Wanted::of(act) {
+        Ok(wanted) => wanted,
+        Err(reply) => return *reply,
+    };
+    let Judged { token, validate_only, mut verdict } = judge(world, head, project_id, &body, now);
+    if let Some(code) = outage {
+        verdict = Err(code.into());
+    } else if let Some(name) = &wanted.refusal {
+        verdict = verdict.and_then(|_| Err(refused_for(name)));
+    }
     let (status, error_code) = match &verdict {
         Ok(_) => {
             count(&world.counters.accepted);
@@ -70,27 +114,28 @@ async fn send(world: &World, head: &Parts, project_id: &str, body: Bytes) -> Res
     };
     world.log.note(|| FcmRequest {
         time: now,
+        connection: place.connection,
         project_id: project_id.to_owned(),
         token,
         validate_only,
-        body: remembered(body),
+        body: if world.log_bodies { remembered(&body) } else { Bytes::new() },
         status,
         error_code,
+        is_answer_lost: wanted.loss.is_some(),
     });
     let after = *verdict.as_ref().unwrap_or(&Duration::ZERO);
-    pause(after + world.latency.now()).await;
-    match verdict {
-        Ok(_) => accepted(project_id, validate_only, now),
-        Err(refusal) => {
-            let mut response = refusal.response();
-            if matches!(status, 429 | 503)
-                && let Some(seconds) = world.retry_after()
-            {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            response
-        }
+    pause(after + wanted.delay + world.faults.pause()).await;
+    if let Some(loss) = wanted.loss {
+        return loss;
     }
+    let mut response = match verdict {
+        Ok(_) => accepted(project_id, validate_only, now),
+        Err(refusal) => refusal.response(),
+    };
+    if let Some(time) = world.faults.retry_after(status) {
+        response.headers_mut().insert(header::RETRY_AFTER, time);
+    }
+    Reply::Answer(response)
 }
 
 fn judge(world: &World, head: &Parts, project_id: &str, body: &[u8], now: Timestamp) -> Judged {
@@ -102,7 +147,7 @@ fn judge(world: &World, head: &Parts, project_id: &str, body: &[u8], now: Timest
             judged.validate_only = request.validate_only;
             judged.token = request.message.token.as_deref().unwrap_or_default().to_owned();
             request.message.check()?;
-            ask(&judged.token)
+            ask(&judged.token, project_id)
         });
     judged
 }
@@ -123,7 +168,10 @@ fn authorize(world: &World, head: &Parts, project_id: &str, now: Timestamp) -> R
 }
 
 /// What the device of this token does, by the words in it: accept after a while, or refuse.
-fn ask(token: &str) -> Result<Duration, Refusal> {
+fn ask(token: &str, project_id: &str) -> Result<Duration, Refusal> {
+    if project_of(token).is_some_and(|project| project != project_id) {
+        return Err(ErrorCode::SENDER_ID_MISMATCH.into());
+    }
     let code = match Marker::find(token.as_bytes()) {
         None => return Ok(Duration::ZERO),
         Some(Marker::Slow) => return Ok(SLOW),
@@ -133,12 +181,30 @@ fn ask(token: &str) -> Result<Duration, Refusal> {
         Some(Marker::TooMany) => ErrorCode::QUOTA_EXCEEDED,
         Some(Marker::Oops) => ErrorCode::INTERNAL,
         Some(Marker::Unavailable) => ErrorCode::UNAVAILABLE,
-        Some(Marker::Reason(name)) => match ErrorCode::from_name(name) {
-            Some(code) => code,
-            None => return Err(Refusal::unknown(name)),
-        },
+        Some(Marker::Reason(name)) => return Err(refused_for(name)),
     };
     Err(code.into())
+}
+
+/// The project that a token says it belongs to: `…@project`, up to the next character that no
+/// project's id has. A real registration token has no `@`, and belongs to any project here.
+fn project_of(token: &str) -> Option<&str> {
+    let (_, rest) = token.rsplit_once('@')?;
+    let ends = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-'));
+    Some(&rest[..ends.unwrap_or(rest.len())]).filter(|project| !project.is_empty())
+}
+
+/// A refusal with the error code of this name; one of no table is answered as it stands.
+fn refused_for(name: &str) -> Refusal {
+    if name == ErrorCode::INVALID_ARGUMENT.name {
+        // The other form of it: "an extension of type google.rpc.BadRequest is returned to specify
+        // which field was invalid."
+        return Refusal::message("message.token", "Invalid registration token".to_owned());
+    }
+    if let Some(("INVALID_ARGUMENT", field)) = name.split_once(':') {
+        return Refusal::message(field, format!("Invalid value at '{field}'"));
+    }
+    ErrorCode::from_name(name).map_or_else(|| Refusal::unknown(name), Refusal::from)
 }
 
 fn accepted(project_id: &str, validate_only: bool, now: Timestamp) -> Response<Bytes> {

@@ -10,11 +10,12 @@ use http::Response;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{World, error_code::json_response, service_account::ServiceAccount};
 use crate::{
     clock::Timestamp,
-    sandbox::{counters::count, json_web_token::JsonWebToken},
+    sandbox::{counters::count, faults::TokenOutage, json_web_token::JsonWebToken},
 };
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -39,10 +40,22 @@ struct Claims {
 /// An OAuth error: its code and description.
 struct Fault(&'static str, &'static str);
 
-/// Answers one request for a token.
-pub(super) fn answer(world: &World, body: &[u8]) -> Response<Bytes> {
-    let now = world.clock.now();
-    match judge(world, body, now) {
+/// Answers one request for a token; [`None`] when it is never to be answered.
+pub(super) async fn answer(world: &World, body: &[u8]) -> Option<Response<Bytes>> {
+    let now = world.faults.now(&world.clock);
+    match world.faults.token_outage() {
+        None => {}
+        Some(TokenOutage::Slow(time)) => sleep(time).await,
+        Some(TokenOutage::InvalidGrant) => {
+            return Some(refuse(400, Fault("invalid_grant", "Invalid JWT Signature.")));
+        }
+        Some(TokenOutage::Unavailable) => {
+            let fault = Fault("internal_failure", "Backend Error");
+            return Some(refuse(503, fault));
+        }
+        Some(TokenOutage::Silence) => return None,
+    }
+    Some(match judge(world, body, now) {
         Ok(account) => {
             count(&world.counters.access_tokens);
             let token = world.access_tokens.issue(account.project_id(), &world.random, now);
@@ -53,11 +66,13 @@ pub(super) fn answer(world: &World, body: &[u8]) -> Response<Bytes> {
             });
             json_response(200, body.to_string())
         }
-        Err(Fault(error, description)) => {
-            let body = json!({ "error": error, "error_description": description });
-            json_response(400, body.to_string())
-        }
-    }
+        Err(fault) => refuse(400, fault),
+    })
+}
+
+fn refuse(status: u16, Fault(error, description): Fault) -> Response<Bytes> {
+    let body = json!({ "error": error, "error_description": description });
+    json_response(status, body.to_string())
 }
 
 fn judge<'a>(world: &'a World, body: &[u8], now: Timestamp) -> Result<&'a ServiceAccount, Fault> {

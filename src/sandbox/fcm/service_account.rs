@@ -32,7 +32,10 @@ pub enum ServiceAccountError {
     /// No key could be found.
     #[error("cannot make an RSA key")]
     Key(#[from] rsa::Error),
-    /// The private key has no encoding.
+    /// The text is no key file.
+    #[error("not the key file of a service account")]
+    File(#[from] serde_json::Error),
+    /// The private key has no encoding, or is none.
     #[error("cannot encode an RSA private key")]
     PrivateKey(#[from] pkcs8::Error),
     /// The public key has no encoding.
@@ -61,6 +64,25 @@ impl ServiceAccount {
         private_key_pem: &str,
     ) -> Result<Self, ServiceAccountError> {
         Self::with(project_id.into(), &RsaPrivateKey::from_pkcs8_pem(private_key_pem)?)
+    }
+
+    /// The account of a key file that [`ServiceAccount::json`] wrote before.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no such file.
+    pub fn from_json(text: &str) -> Result<Self, ServiceAccountError> {
+        #[derive(serde::Deserialize)]
+        struct File {
+            project_id: String,
+            private_key_id: String,
+            private_key: String,
+            client_id: String,
+        }
+        let File { project_id, private_key_id, private_key, client_id } =
+            serde_json::from_str(text)?;
+        let account = Self::with_key(project_id, &private_key)?;
+        Ok(Self { private_key_id, client_id, ..account })
     }
 
     fn with(project_id: String, key: &RsaPrivateKey) -> Result<Self, ServiceAccountError> {

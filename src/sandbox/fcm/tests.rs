@@ -1,6 +1,7 @@
 //! Google's rules, each asked for over a real connection.
 
 mod connection;
+mod faults;
 mod message;
 mod oauth;
 

@@ -162,6 +162,72 @@ async fn an_unregistered_device_is_answered_to_the_letter() {
 }
 
 #[tokio::test]
+async fn a_bad_token_is_told_from_a_bad_message() {
+    let actors = Actors::start().await;
+    let peer = actors.connect().await;
+    let token = actors.log_in(&peer, &ACCOUNT).await;
+    let fcm_error = json!({
+        "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
+        "errorCode": "INVALID_ARGUMENT",
+    });
+    let violation = |field: &str, description: &str| {
+        json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{ "field": field, "description": description }],
+        })
+    };
+    let not_text = "Invalid value at 'message.data[0].value' (TYPE_STRING), 12";
+    let cases = [
+        (
+            to("badtok"),
+            "The registration token is not a valid FCM registration token",
+            json!([fcm_error.clone()]),
+        ),
+        (
+            to("reason-INVALID_ARGUMENT-"),
+            "Invalid registration token",
+            json!([fcm_error, violation("message.token", "Invalid registration token")]),
+        ),
+        (
+            json!({ "message": { "token": "device", "data": { "n": 12 } } }),
+            not_text,
+            json!([violation("message.data[0].value", not_text)]),
+        ),
+    ];
+    for (body, message, details) in cases {
+        let answer = send(&peer, &token, &body).await;
+        let expected = json!({ "error": {
+            "code": 400, "message": message, "status": "INVALID_ARGUMENT", "details": details,
+        }});
+        assert_eq!(answer.json(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_token_may_belong_to_one_project() {
+    let actors = Actors::start().await;
+    let peer = actors.connect().await;
+    let (own, other) = (actors.log_in(&peer, &ACCOUNT).await, actors.log_in(&peer, &OTHER).await);
+    for (device, own_status, other_status) in [
+        ("device@example-chat", 200, 403),
+        ("device@other-chat", 403, 200),
+        ("x@other-chat:1", 403, 200),
+        ("device@nobody", 403, 403),
+        ("device", 200, 200),
+        ("dead@example-chat", 404, 403),
+    ] {
+        let answer = send(&peer, &own, &to(device)).await;
+        assert_eq!(answer.status, own_status, "{device}");
+        if own_status == 403 {
+            let json = answer.json();
+            assert_eq!(json["error"]["details"][0]["errorCode"], "SENDER_ID_MISMATCH");
+        }
+        let answer = send_for(&peer, "other-chat", &other, &to(device)).await;
+        assert_eq!(answer.status, other_status, "{device}");
+    }
+}
+
+#[tokio::test]
 async fn retry_after_and_latency_can_be_set() {
     let actors = Actors::start().await;
     let peer = actors.connect().await;
