@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod brake;
 mod database;
 mod error;
 mod key;
@@ -37,6 +38,9 @@ enum Command {
     /// Decide about organizations on registered servers
     #[command(subcommand)]
     Realm(realm::Command),
+    /// Decide about devices that Apple or Google call bad, where too many are
+    #[command(subcommand)]
+    Brake(brake::Command),
     /// Keys that are embedded in apps
     #[command(subcommand)]
     Key(key::Command),
@@ -54,6 +58,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => (serve::run(&arguments), Output::default()),
         Command::Server(command) => (server::run(&command), command.output()),
         Command::Realm(command) => (realm::run(&command), command.output()),
+        Command::Brake(command) => (brake::run(&command), command.output()),
         Command::Key(command) => (key::run(&command), command.output()),
         Command::Sandbox(arguments) => (sandbox::run(&arguments), Output::default()),
     };

@@ -81,6 +81,31 @@ fn a_credential_that_is_none_is_named_with_what_would_be_right() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_used_is_told_without_its_password() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("push-bouncer.toml");
+    fs::write(&file, SETTINGS).unwrap();
+    let output = program(&["serve", "--config", file.to_str().unwrap()])
+        .env("HTTPS_PROXY", "https://bouncer:hidden@proxy.example.com:3128")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(CONFIGURATION), "{}", stderr(&output));
+    let complaint = stderr(&output);
+    for part in ["`HTTPS_PROXY` of the environment begins with `https://`", "`proxy.url = \"\"`"] {
+        assert!(complaint.contains(part), "{part} in {complaint}");
+    }
+    assert!(!complaint.contains("hidden"), "{complaint}");
+
+    let complaint = refused_settings("proxy.url = \"http://bouncer:hidden@proxy\"\n");
+    assert!(complaint.contains("`proxy.url` names no port"), "{complaint}");
+    assert!(!complaint.contains("hidden"), "{complaint}");
+
+    let complaint = refused_settings("proxy.url_file = \"/nonexistent/proxy-url\"\n");
+    let expected = "cannot read `proxy.url_file` (`/nonexistent/proxy-url`)";
+    assert!(complaint.contains(expected), "{complaint}");
+}
+
+#[test]
 fn a_secret_that_is_none_is_named_with_what_makes_one() {
     let directory = TempDir::new().unwrap();
     let secret = directory.path().join("other.key");
@@ -230,12 +255,17 @@ fn refused(file: &Path) -> String {
 }
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_push-bouncer"))
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts")
+    program(arguments).output().expect("the program starts")
+}
+
+/// The program with these arguments, and nothing that concerns it in the environment.
+fn program(arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_push-bouncer"));
+    program.args(arguments).stdin(Stdio::null());
+    for variable in ["RUST_LOG", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+        program.env_remove(variable);
+    }
+    program
 }
 
 fn stdout(output: &Output) -> String {
