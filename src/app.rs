@@ -7,15 +7,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     analytics::Analytics,
+    brake::Brake,
     clock::Clock,
-    config::Config,
+    config::{Config, ProxyConfigError},
+    delivery::{Delivery, DeliveryTools},
     dispatch::Dispatcher,
     domain::address::AddressKey,
     entitlement::EntitlementPolicy,
     links::Links,
     metrics::Metrics,
     names::{Names, NamesError},
-    outbound::TrustError,
+    outbound::{TrustError, Way},
     providers::{Providers, ProvidersError},
     push_registration::{KeysUnusable, PushRegistrations, RegistrationKeys},
     random::Random,
@@ -60,8 +62,14 @@ pub struct App {
     pub secret_key: SecretKey,
     /// Everything remembered.
     pub registry: Registry,
+    /// Both push services.
+    pub providers: Arc<Providers>,
+    /// Removes devices that are gone.
+    pub brake: Brake,
     /// Sends notifications.
     pub dispatcher: Dispatcher,
+    /// Sends their pushes until they are decided.
+    pub delivery: Delivery,
     /// May a server or realm push?
     pub entitlement: EntitlementPolicy,
     /// The desk where servers register.
@@ -113,6 +121,9 @@ pub enum BuildError {
     /// No name server can be asked.
     #[error(transparent)]
     Names(#[from] NamesError),
+    /// It is not known which proxy there is.
+    #[error(transparent)]
+    Proxy(#[from] ProxyConfigError),
     /// The authorities of `outbound.ca_file` cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -133,10 +144,20 @@ impl App {
     pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
         let secret_key = SecretKey::read(&config.secret_key_file)?;
         let metrics = Arc::new(Metrics::default());
-        let providers = Providers::new(&config, &clock, &Random::default(), &metrics)?;
         let names = Names::new(&config.dns.servers)?;
+        let way = Way::new(names.clone(), Random::default(), &config.proxy)?;
+        let providers = Providers::new(&config, &way, &clock, &Random::default(), &metrics)?;
         let registry =
             Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
+        let brake = Brake::new(
+            &config,
+            providers.apps(),
+            registry.clone(),
+            clock.clone(),
+            Arc::clone(&metrics),
+        );
+        // Who is told of devices that are gone depends on it.
+        brake.look().await;
         let keys = RegistrationKeys::new(registry.clone(), &secret_key, Random::default());
         // All else works without.
         match keys.check().await {
@@ -158,11 +179,24 @@ impl App {
             random: Random::default(),
             metrics: Arc::clone(&metrics),
         };
+        let transfers = Transfers::new(&config, &secret_key, tools)?;
+        let providers = Arc::new(providers);
+        let tools = DeliveryTools {
+            providers: Arc::clone(&providers),
+            registry: registry.clone(),
+            brake: brake.clone(),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+        };
+        let delivery = Delivery::new(tools, &config.push, &secret_key);
         Ok(Self {
-            transfers: Transfers::new(&config, &secret_key, tools)?,
+            transfers,
+            delivery: delivery.clone(),
             dispatcher: Dispatcher::new(
                 registry.clone(),
-                providers,
+                Arc::clone(&providers),
+                delivery.clone(),
+                brake.clone(),
                 Arc::clone(&metrics),
                 clock.clone(),
                 config.push.answer_within,
@@ -199,10 +233,12 @@ impl App {
                 LARGE_BODIES_KIBIBYTES,
                 memory_of_body(config.http.max_body_bytes),
             ),
+            brake,
             config,
             secret_key,
             clock,
             metrics,
+            providers,
             registry,
             entitlement,
         })
@@ -220,9 +256,17 @@ impl App {
                 self.transfers.sweep();
             }
         };
+        // Neither of these is cut off.
+        let until_the_end = async {
+            tokio::join!(
+                self.registry.keep_flushing(&self.stopping),
+                self.brake.keep_watching(&self.stopping),
+            )
+        };
         tokio::select! {
-            () = self.registry.keep_flushing(&self.stopping) => {}
+            _ = until_the_end => {}
             () = sweep => {}
+            () = self.providers.keep_fresh() => {}
         }
     }
 }

@@ -2,21 +2,19 @@
 
 mod deleted_devices;
 mod e2ee;
-mod fan_out;
-mod unregistered;
+mod told;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio_util::task::TaskTracker;
-
 pub use deleted_devices::{DeletedDevices, ListedDevices};
 pub use e2ee::E2eeSummary;
-use fan_out::{FanOut, Fate, Push, Row};
 
 use crate::{
+    brake::Brake,
     clock::Clock,
+    delivery::{Delivery, Fate, Order, Overloaded, Push},
     domain::{
-        device::{Device, DeviceToken, Provider},
+        device::{Device, DeviceToken, Provider, Row},
         json_object::JsonObject,
         notification::{Notification, Origin},
         remote_realm::RemoteRealm,
@@ -36,12 +34,12 @@ pub struct Dispatcher {
 
 struct Shared {
     registry: Registry,
-    providers: Providers,
+    providers: Arc<Providers>,
+    delivery: Delivery,
+    brake: Brake,
     metrics: Arc<Metrics>,
     clock: Clock,
     answer_within: Duration,
-    /// What goes on after the answer.
-    tasks: TaskTracker,
 }
 
 /// Whom a notification is for.
@@ -83,6 +81,9 @@ pub enum DispatchError {
     /// What names a device is no token id.
     #[error("no token id")]
     TokenId,
+    /// Nothing was begun: there is no memory for more.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
 }
 
 impl Dispatcher {
@@ -90,19 +91,28 @@ impl Dispatcher {
     #[must_use]
     pub fn new(
         registry: Registry,
-        providers: Providers,
+        providers: Arc<Providers>,
+        delivery: Delivery,
+        brake: Brake,
         metrics: Arc<Metrics>,
         clock: Clock,
         answer_within: Duration,
     ) -> Self {
-        let tasks = TaskTracker::new();
         Self {
-            shared: Arc::new(Shared { registry, providers, metrics, clock, answer_within, tasks }),
+            shared: Arc::new(Shared {
+                registry,
+                providers,
+                delivery,
+                brake,
+                metrics,
+                clock,
+                answer_within,
+            }),
         }
     }
 
     /// Sends a notification to all devices of a user, and answers when each has its first outcome or
-    /// the time for an answer is over.
+    /// the time for an answer is over. The request's `body` is what it is known by when it comes again.
     ///
     /// # Errors
     ///
@@ -113,8 +123,10 @@ impl Dispatcher {
         recipient: Recipient,
         notification: Notification<'_>,
         listed: ListedDevices<'_>,
+        body: &[u8],
     ) -> Result<Summary, DispatchError> {
         let shared = &self.shared;
+        shared.delivery.admit()?;
         let devices = self.devices(&recipient).await?;
         let count = |provider| devices.iter().filter(|device| device.provider == provider).count();
         let (android_devices, apple_devices) = (count(Provider::Fcm), count(Provider::Apns));
@@ -129,7 +141,12 @@ impl Dispatcher {
                 Provider::Fcm => fcm.clone(),
                 Provider::Apns => apns.clone(),
             };
-            message.map(|message| Push { target: device.target(), message, row: Row::Device })
+            message.map(|message| Push {
+                target: device.target(),
+                message,
+                row: Row::Device(device.id),
+                is_suspect: device.is_suspect,
+            })
         };
         let unlinked: Vec<i64> = devices
             .iter()
@@ -138,14 +155,19 @@ impl Dispatcher {
             .collect();
         let pushes: Vec<Push> = devices.into_iter().filter_map(message_for).collect();
         let Recipient { server, realm, user } = recipient;
-        let asking = Arc::clone(&server);
-        let fan_out = FanOut { server: asking, realm, pushes, unlinked, origin: Origin::Notify };
-        let any_removed = self.run(fan_out).await.contains(&Some(Fate::Gone));
+        let order = Order {
+            server: Arc::clone(&server),
+            realm_id: realm.as_ref().map(|realm| realm.id),
+            origin: Origin::Notify,
+            body,
+        };
+        let any_removed = self.run(order, pushes).await.contains(&Fate::Gone);
+        self.link_realm(&unlinked, realm.as_deref()).await;
         let deleted = match listed.missing_in(&held) {
             missing if missing.is_empty() && !any_removed => missing,
             // A device may have been registered or removed while we sent, and a client deletes its own
             // copy of every token named here: look again before naming any.
-            _ => match shared.registry.devices_of(&server, user).await {
+            _ => match shared.registry.devices_of_now(&server, user).await {
                 Ok(devices) => {
                     let held: HashSet<_> = devices.iter().map(held_token).collect();
                     listed.missing_in(&held)
@@ -156,6 +178,7 @@ impl Dispatcher {
                 }
             },
         };
+        let deleted = self.told(&server, deleted).await;
         Ok(Summary { android_devices, apple_devices, deleted })
     }
 
@@ -183,17 +206,17 @@ impl Dispatcher {
                 Message::Fcm(Arc::new(FcmMessage::test(base_payload, now)?))
             }
         };
-        let pushes = vec![Push { target: device.target(), message, row: Row::Device }];
+        let pushes = vec![Push {
+            target: device.target(),
+            message,
+            row: Row::Device(device.id),
+            is_suspect: device.is_suspect,
+        }];
         let Recipient { server, realm, .. } = recipient;
-        self.run(FanOut { server, realm, pushes, unlinked: Vec::new(), origin: Origin::Test })
-            .await;
+        let realm_id = realm.map(|realm| realm.id);
+        let order = Order { server, realm_id, origin: Origin::Test, body: &[] };
+        self.run(order, pushes).await;
         Ok(())
-    }
-
-    /// Waits until all sends that go on have ended.
-    pub async fn finish(&self) {
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
     }
 
     /// The user's devices, each token once: a row under the user's number gives way to the one under
@@ -265,16 +288,21 @@ impl Dispatcher {
     }
 
     /// Sends until the time for an answer is over, then on behind it; what became of each push by then,
-    /// in their order. `None` is what is not decided yet: it is told with the next notify.
-    async fn run(&self, fan_out: FanOut) -> Vec<Option<Fate>> {
-        let dispatcher = self.clone();
-        let fates = fan_out.fates();
-        let written = Arc::clone(&fates);
-        // A task of its own: the caller may hang up, the notification is sent all the same.
-        let sending =
-            self.shared.tasks.spawn(async move { fan_out.send(&dispatcher, written).await });
-        // Late, or failed: what is decided is known all the same.
-        let _ = tokio::time::timeout(self.shared.answer_within, sending).await;
-        fates.iter().map(|fate| fate.get().copied()).collect()
+    /// in their order.
+    async fn run(&self, order: Order<'_>, pushes: Vec<Push>) -> Vec<Fate> {
+        let job = self.shared.delivery.deliver(order, pushes);
+        // Late: what is decided is known all the same.
+        let _ = tokio::time::timeout(self.shared.answer_within, job.first_outcomes()).await;
+        job.fates().collect()
+    }
+
+    /// Devices that were registered before their realm was known learn it now.
+    async fn link_realm(&self, unlinked: &[i64], realm: Option<&RemoteRealm>) {
+        if let Some(realm) = realm
+            && !unlinked.is_empty()
+            && let Err(error) = self.shared.registry.set_realm(unlinked, realm.id).await
+        {
+            tracing::warn!(event = "device.realm_unknown", %error, "the next notify tells the devices their realm");
+        }
     }
 }

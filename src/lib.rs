@@ -25,9 +25,11 @@
 
 pub mod analytics;
 pub mod app;
+pub mod brake;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod dispatch;
 pub mod domain;
 pub mod endpoints;

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     endpoints::operator,
     listener::{ListenError, Listener},
+    providers::Reloaded,
     router,
 };
 
@@ -33,6 +34,7 @@ pub struct Server {
     public_task: JoinHandle<()>,
     operator_task: JoinHandle<()>,
     tidying: JoinHandle<()>,
+    delivering: JoinHandle<()>,
 }
 
 /// Why a bouncer does not start.
@@ -65,6 +67,8 @@ impl Server {
         let routes = operator::routes(Arc::clone(&app));
         let operator_task =
             tokio::spawn(operator.serve(routes, stop_operator.clone(), OPERATOR_GRACE));
+        let delivery = app.delivery.clone();
+        let delivering = tokio::spawn(async move { delivery.keep_trying().await });
         let tidied = Arc::clone(&app);
         let tidying = tokio::spawn(async move { tidied.keep_tidy().await });
         Ok(Self {
@@ -76,6 +80,7 @@ impl Server {
             public_task,
             operator_task,
             tidying,
+            delivering,
         })
     }
 
@@ -97,6 +102,27 @@ impl Server {
         &self.app
     }
 
+    /// Reads the files of credentials again, and takes over what belongs to credentials in `config`, if one is
+    /// given; what else differs in it counts from the next start on.
+    ///
+    /// What came of it is logged in one line, and what failed its check in a line of its own.
+    pub async fn reload(&self, config: Option<&Config>) -> Reloaded {
+        let mut reloaded = self.app.providers.reload(config).await;
+        if let Some(config) = config {
+            let sections = config.sections_that_differ(&self.app.config);
+            reloaded.restart.extend(sections.into_iter().map(str::to_owned));
+        }
+        let Reloaded { renewed, failed, restart } = &reloaded;
+        tracing::info!(
+            event = "config.reloaded",
+            ?renewed,
+            ?failed,
+            ?restart,
+            "credentials were read again; what is named in `restart` counts from the next start on"
+        );
+        reloaded
+    }
+
     /// Accepts nothing more, answers what is under way, ends the sends that go on behind answers, all of it
     /// within the grace period, and writes what is still in memory.
     pub async fn shutdown(self) {
@@ -106,15 +132,17 @@ impl Server {
         // Tasks fail only by panicking, which was logged where it happened.
         let _ = self.public_task.await;
         self.app.requests.close();
-        let work = async {
-            self.app.requests.wait().await;
-            self.app.dispatcher.finish().await;
-        };
-        // What has less than that left was just begun; it gets a moment, so that nothing is cut in two.
-        let until = until.max(Instant::now() + LAST_MOMENT);
-        if timeout_at(until, work).await.is_err() {
-            tracing::warn!(event = "push.given_up", "work was cut at the end of the grace period");
+        if timeout_at(until, self.app.requests.wait()).await.is_err() {
+            let requests = self.app.requests.len();
+            tracing::warn!(
+                event = "request.given_up",
+                requests,
+                "work was cut at the end of the grace period"
+            );
         }
+        // What has less than that left was just begun; it gets a moment, so that nothing is cut in two.
+        self.app.delivery.finish(until.max(Instant::now() + LAST_MOMENT)).await;
+        self.delivering.abort();
         let _ = self.tidying.await;
         self.stop_operator.cancel();
         let _ = self.operator_task.await;

@@ -5,13 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    DispatchError, Dispatcher,
-    fan_out::{FanOut, Fate, Push, Row},
-};
+use super::{DispatchError, Dispatcher};
 use crate::{
+    delivery::{Fate, Order, Push},
     domain::{
-        device::Provider,
+        device::{Provider, Row},
         e2ee_device::{DeviceName, E2eeDevice, TokenId},
         encrypted_push::{EncryptedContent, EncryptedPush},
         notification::Origin,
@@ -55,7 +53,9 @@ impl Dispatcher {
         server: Arc<RemoteServer>,
         realm: Arc<RemoteRealm>,
         mut pushes: Vec<EncryptedPush<'a>>,
+        body: &[u8],
     ) -> Result<E2eeSummary<'a>, DispatchError> {
+        self.shared.delivery.admit()?;
         let received = i64::try_from(pushes.len()).unwrap_or(i64::MAX);
         self.count(&server, Some(&realm), PushCount { received, forwarded: 0 });
         let token_ids = token_ids(&pushes)?;
@@ -74,32 +74,31 @@ impl Dispatcher {
         let (mut names, mut found) = (Vec::new(), Vec::new());
         let mut gone = Gone::default();
         for element in pushes {
+            let provider = element.content.provider();
             let Found { name, push } = live.find(element, &token_ids);
             match push {
                 Some(push) => {
                     names.push((name, push.target.provider));
                     found.push(push);
                 }
-                None => gone.add(name),
+                None => gone.add(name, provider),
             }
         }
-        let fan_out = FanOut {
-            server,
-            realm: Some(realm),
-            pushes: found,
-            unlinked: Vec::new(),
-            origin: Origin::E2ee,
-        };
-        let fates = self.run(fan_out).await;
+        let order = Order { server, realm_id: Some(realm.id), origin: Origin::E2ee, body };
+        let fates = self.run(order, found).await;
         for ((name, provider), fate) in names.into_iter().zip(fates) {
             match (fate, provider) {
-                (Some(Fate::Accepted) | None, Provider::Apns) => summary.apple_sent += 1,
-                (Some(Fate::Accepted) | None, Provider::Fcm) => summary.android_sent += 1,
-                (Some(Fate::Gone), _) => gone.add(name),
-                (Some(Fate::NotAccepted), _) => {}
+                (Fate::Accepted | Fate::Waiting | Fate::Pending, Provider::Apns) => {
+                    summary.apple_sent += 1;
+                }
+                (Fate::Accepted | Fate::Waiting | Fate::Pending, Provider::Fcm) => {
+                    summary.android_sent += 1;
+                }
+                (Fate::Gone, provider) => gone.add(name, provider),
+                (Fate::NotAccepted, _) => {}
             }
         }
-        summary.gone = gone.names;
+        summary.gone = self.told_names(&realm, gone.names, &token_ids).await;
         Ok(summary)
     }
 }
@@ -175,6 +174,7 @@ impl Live {
             target: device.target.clone(),
             message: message(&content),
             row: Row::E2ee(device.id),
+            is_suspect: device.is_suspect,
         };
         Found { name, push: Some(push) }
     }
@@ -194,14 +194,14 @@ fn message(content: &EncryptedContent<'_>) -> Message {
 /// Names of devices that are gone, each once, in the order they were found out.
 #[derive(Default)]
 struct Gone<'a> {
-    names: Vec<DeviceName<'a>>,
+    names: Vec<(DeviceName<'a>, Provider)>,
     known: HashSet<DeviceName<'a>>,
 }
 
 impl<'a> Gone<'a> {
-    fn add(&mut self, name: DeviceName<'a>) {
+    fn add(&mut self, name: DeviceName<'a>, provider: Provider) {
         if self.known.insert(name.clone()) {
-            self.names.push(name);
+            self.names.push((name, provider));
         }
     }
 }

@@ -77,6 +77,7 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
             Recipient { server, realm, user: request.user },
             request.notification,
             ListedDevices { android: request.android_devices, apple: request.apple_devices },
+            &body,
         )
         .await?;
     let realm = is_known_realm.then(|| RealmStatus::from(&entitlement));

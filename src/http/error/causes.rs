@@ -52,6 +52,7 @@ impl From<DispatchError> for ApiError {
         match error {
             DispatchError::Registry(error) => error.into(),
             DispatchError::UnknownDevice => Self::UnknownDevice,
+            DispatchError::Overloaded(_) => Self::Overloaded,
             DispatchError::TokenId => Self::invalid("`token_id` is not Base64 encoded"),
             DispatchError::NothingToSend => {
                 Self::invalid("request[\"apns_payload\"][\"custom\"] is not a dict")

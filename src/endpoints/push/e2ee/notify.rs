@@ -60,7 +60,7 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
         return Err(ApiError::PlanDisallows(entitlement.reason));
     }
     let is_by_device_id = pushes.iter().any(|push| matches!(push.device, DeviceName::DeviceId(_)));
-    let summary = app.dispatcher.notify_e2ee(server, realm, pushes).await?;
+    let summary = app.dispatcher.notify_e2ee(server, realm, pushes, &body).await?;
     let status = RealmStatus::from(&entitlement);
     Ok(Success::with(&NotifyResponse::new(summary, is_by_device_id, status)))
 }
