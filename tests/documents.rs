@@ -1,4 +1,5 @@
-//! The documents: their links lead somewhere, and every vector of the protocol is a test.
+//! The documents: their links lead somewhere, and every vector of the protocol and every case of the push
+//! services is a test.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,6 +11,9 @@ use std::{
 
 /// How many vectors the protocol has.
 const VECTORS: u16 = 151;
+
+/// How many cases of what a push service may answer there are.
+const CASES: u16 = 28;
 
 #[test]
 fn links_between_documents_and_files_lead_somewhere() {
@@ -52,6 +56,62 @@ fn every_vector_is_one_test() {
     let twice: Vec<_> = tests.values().filter(|names| names.len() > 1).collect();
     assert!(twice.is_empty(), "with two tests: {twice:?}");
     assert_eq!(tests.len(), usize::from(VECTORS), "no other vector");
+}
+
+#[test]
+fn every_case_of_the_push_services_has_a_test() {
+    let mut tests: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for directory in ["src", "tests"] {
+        for file in files(&root().join(directory), "rs") {
+            for (name, is_test) in functions(&fs::read_to_string(&file).unwrap()) {
+                let Some(rest) = name.strip_prefix("case_") else { continue };
+                let case = rest.split('_').next().and_then(|digits| digits.parse().ok());
+                let case = case.filter(|case| (1..=CASES).contains(case));
+                assert!(is_test && case.is_some(), "{name} is a test of a case there is");
+                tests.entry(case.unwrap_or_default()).or_default().push(name);
+            }
+        }
+    }
+    let missing: Vec<u16> = (1..=CASES).filter(|case| !tests.contains_key(case)).collect();
+    assert!(missing.is_empty(), "without a test: {missing:?}");
+    // Several may look at one case; each says what it looks at.
+    for names in tests.values_mut() {
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "two tests of one name: {names:?}");
+    }
+}
+
+/// The tests that a document names are there: it names them with their module.
+#[test]
+fn the_tests_that_prove_the_promises_are_there() {
+    let text = fs::read_to_string(root().join("docs/DELIVERY.md")).unwrap();
+    let mut named = 0;
+    for word in text.split('`').skip(1).step_by(2) {
+        let Some((module, test)) = word.rsplit_once("::") else { continue };
+        if word.contains(char::is_whitespace) {
+            continue;
+        }
+        let file = root().join("tests/integration").join(module.replace("::", "/") + ".rs");
+        let code = fs::read_to_string(&file).unwrap_or_default();
+        let is_there = functions(&code).iter().any(|(name, is_test)| name == test && *is_test);
+        assert!(is_there, "{word} is no test");
+        named += 1;
+    }
+    assert!(named > 30, "the tests are found: {named}");
+}
+
+/// The functions of a file, and whether each is a test.
+fn functions(code: &str) -> Vec<(String, bool)> {
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let named = lines.iter().enumerate().filter_map(|(number, line)| {
+        let rest = line.strip_prefix("async fn ").or(line.strip_prefix("fn "))?;
+        let name = rest.split(['(', '<']).next()?;
+        let is_test = lines[..number].last().is_some_and(|line| line.contains("test"));
+        Some((name.to_owned(), is_test))
+    });
+    named.collect()
 }
 
 fn root() -> &'static Path {

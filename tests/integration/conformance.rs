@@ -26,8 +26,9 @@ const LEFT_OUT: [(&str, &str); 1] = [(
 )];
 
 /// What differs from the defaults: an answer waits for every push, so that a case alone decides what is
-/// sent; an e-mail address needs a mail exchanger, and more than ten users a plan, as in the reference.
+/// sent; a body that comes again is sent again; an e-mail address needs a mail exchanger, and more than ten users a plan, as in the reference.
 const SETTINGS: &str = r#"
+push.duplicate_window = "0"
 push.answer_within = "10s"
 registration.email_check = "mx"
 entitlement = { policy = "user-limit", plans_url = "https://zulip.com/plans/" }
@@ -39,8 +40,10 @@ const DEVIATIONS: &str = "deviations.jsonl";
 /// What the defaults make of the cases that the settings above are for.
 const OF_THE_DEFAULTS: &str = "deviations-of-the-defaults.jsonl";
 
-/// One address may ask and fail as often as it likes; hosts are on loopback, and help is where it was.
+/// One address may ask and fail as often as it likes; hosts are on loopback, and help is where it was. What fails
+/// is not tried again, as in the reference: a push would be taken for one of a later case.
 const LIMITS: &str = r#"
+push.retry_for = "0"
 limits.ip.rate = "1000000/min"
 limits.transfer.rate = "1000000/min"
 limits.login.rate = "1000000/min"

@@ -34,9 +34,8 @@ async fn many_requests_at_once_share_one_connection() {
     let server = world.chat_server("chat.selfhosted.test").await;
     server.register_phone(IAGO, &Phone::android("android")).await;
     let connection = connect(&world).await;
-    let body = to(IAGO, message()).to_string();
     let sending = (0..200).map(|_| {
-        let (mut connection, body) = (connection.clone(), body.clone());
+        let (mut connection, body) = (connection.clone(), to(IAGO, message()).to_string());
         let request = request(Method::POST, NOTIFY, &server, body);
         async move { send(&mut connection, request).await.status() }
     });

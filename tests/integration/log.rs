@@ -1,22 +1,27 @@
 //! What the log tells the operator to do something about.
 
-use std::{fs, sync::Mutex};
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+};
 
+use push_bouncer::sandbox::faults::{Act, Script};
 use sea_orm::ConnectionTrait as _;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tracing::subscriber::DefaultGuard;
 
-use crate::world::{Registered, World};
+use crate::world::{IAGO, Phone, Registered, World, message, to};
 
 /// The log of this thread: the tests here run on one.
-struct Log {
+pub(crate) struct Log {
     file: NamedTempFile,
     _guard: DefaultGuard,
 }
 
 impl Log {
-    fn begin() -> Self {
+    /// Writes down what is logged until this is dropped.
+    pub(crate) fn begin() -> Self {
         let file = NamedTempFile::new().unwrap();
         let writer = Mutex::new(file.reopen().unwrap());
         let subscriber =
@@ -24,9 +29,14 @@ impl Log {
         Self { file, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
+    /// All of it.
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(self.file.path()).unwrap()
+    }
+
     /// The lines about an event.
-    fn about(&self, event: &str) -> Vec<Value> {
-        let text = fs::read_to_string(self.file.path()).unwrap();
+    pub(crate) fn about(&self, event: &str) -> Vec<Value> {
+        let text = self.text();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter(|line| line["event"] == event).collect()
     }
@@ -44,6 +54,27 @@ async fn a_server_that_waits_is_told_once_with_what_lets_it_push() {
     assert_eq!((&told[0]["level"], &told[0]["server"]), (&"WARN".into(), &(*server.org_id).into()));
     let message = told[0]["message"].as_str().unwrap();
     assert!(message.contains("`push-bouncer server approve chat.selfhosted.test`"), "{message}");
+    world.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_brake_is_told_once_with_what_releases_it() {
+    let log = Log::begin();
+    let world = World::start("push.answer_within = \"10s\"").await;
+    let server = world.chat_server("chat.selfhosted.test").await;
+    let refuse: Script = Arc::new(|_| Act::Refuse("BadDeviceToken".to_owned()));
+    world.surroundings.apns.faults().set_script(Some(refuse));
+    for number in 0..60 {
+        server.register_phone(IAGO, &Phone::apple(&format!("iphone-{number}"))).await;
+    }
+    server.notify(&to(IAGO, message())).await;
+    server.notify(&to(IAGO, message())).await;
+    let told = log.about("brake.engaged");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let expected = ["ERROR", "apns", "sandbox"].map(Value::from);
+    assert_eq!([&told[0]["level"], &told[0]["provider"], &told[0]["app"]], expected.each_ref());
+    let line = told[0]["message"].as_str().unwrap();
+    assert!(line.contains("`push-bouncer brake release apns sandbox --restore`"), "{line}");
     world.shutdown().await;
 }
 

@@ -53,7 +53,7 @@ async fn chat_servers_see_nothing_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_openmetrics_with_every_name() {
-    let world = World::start("").await;
+    let world = World::start("push.retry_for = \"0\"").await;
     // What has no closed set of labels shows when there is something to show.
     let server = world.chat_server("chat.selfhosted.test").await;
     server.register_phone(IAGO, &Phone::android("toomany")).await;
@@ -83,7 +83,7 @@ async fn metrics_are_openmetrics_with_every_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_push_is_counted_once_by_what_became_of_it() {
-    let world = World::start("").await;
+    let world = World::start("push.retry_for = \"0\"").await;
     let server = world.chat_server("chat.selfhosted.test").await;
     for words in ["one", "two", "dead", "oops"] {
         server.register_phone(IAGO, &Phone::apple(words)).await;

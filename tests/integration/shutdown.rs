@@ -1,32 +1,19 @@
 //! The program's end: the real binary, told to stop while a push is under way.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
-    process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use entities::{push_counts, remote_servers};
 use sea_orm::EntityTrait as _;
-use serde_json::Value;
-use tokio::{
-    net::TcpStream,
-    task::spawn_blocking,
-    time::{Instant, timeout},
-};
+use tokio::{net::TcpStream, time::Instant};
 
-use crate::world::{ChatServer, IAGO, Phone, Registered, Stage, message, to, until};
+use crate::world::{ChatServer, IAGO, Phone, Program, Registered, Stage, message, to, until};
 
 /// The time a push takes here: long enough to stop the program meanwhile.
 const LATENCY: Duration = Duration::from_millis(1500);
 
-/// Far above what the start or the end of the program takes.
-const DONE_WITHIN: Duration = Duration::from_secs(30);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_under_way_is_answered_and_everything_is_written_down() {
-    let stage = Stage::set("push.answer_within = \"10s\"").await;
+    let stage = Stage::set("push.answer_within = \"10s\"\nhttp.shutdown_grace = \"30s\"").await;
     let program = Program::start(&stage).await;
     let server = server_with_a_phone(&stage, program.address).await;
     stage.surroundings.fcm.set_latency(LATENCY);
@@ -57,7 +44,7 @@ async fn what_is_under_way_is_answered_and_everything_is_written_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_outlives_its_answer_is_sent_before_the_end() {
-    let stage = Stage::set("push.answer_within = \"50ms\"").await;
+    let stage = Stage::set("push.answer_within = \"50ms\"\nhttp.shutdown_grace = \"30s\"").await;
     let program = Program::start(&stage).await;
     let server = server_with_a_phone(&stage, program.address).await;
     stage.surroundings.fcm.set_latency(LATENCY);
@@ -72,7 +59,7 @@ async fn a_push_that_outlives_its_answer_is_sent_before_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_registered_is_there_after_the_next_start() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set("http.shutdown_grace = \"30s\"").await;
     let program = Program::start(&stage).await;
     let server = server_with_a_phone(&stage, program.address).await;
     program.terminate();
@@ -116,75 +103,4 @@ async fn server_with_a_phone(stage: &Stage, address: SocketAddr) -> ChatServer {
 async fn counts(stage: &Stage) -> Vec<(i64, i64)> {
     let counts = push_counts::Entity::find().all(&stage.database().await).await.unwrap();
     counts.into_iter().map(|row| (row.received, row.forwarded)).collect()
-}
-
-/// The program as it is installed.
-struct Program {
-    process: Child,
-    /// Where it serves chat servers.
-    address: SocketAddr,
-}
-
-impl Program {
-    /// Starts `serve` with the stage's configuration, and waits until it says that it serves.
-    async fn start(stage: &Stage) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_push-bouncer"))
-            .arg("serve")
-            .arg("--config")
-            .arg(stage.surroundings.config_file())
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let log = BufReader::new(process.stderr.take().expect("its log is piped"));
-        let starting = spawn_blocking(move || {
-            let mut lines = log.lines().map_while(Result::ok);
-            let address = lines.by_ref().find_map(|line| address_in(&line));
-            // Its log is read to the end, so that it never waits for a reader.
-            std::thread::spawn(move || lines.for_each(drop));
-            address
-        });
-        let address = timeout(DONE_WITHIN, starting).await.expect("it serves in time").unwrap();
-        Self { process, address: address.expect("it says where it serves") }
-    }
-
-    fn terminate(&self) {
-        self.signal("TERM");
-    }
-
-    fn interrupt(&self) {
-        self.signal("INT");
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.expect("`kill` is there").success());
-    }
-
-    /// Waits for its end.
-    async fn end(mut self) -> ExitStatus {
-        let process = &mut self.process;
-        let ended = async || process.try_wait().expect("a child can be waited for");
-        until("the program ends", ended).await
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // A test that fails leaves no program behind; one that has ended cannot be killed.
-        let _ = self.process.kill();
-    }
-}
-
-/// The public address in the line of the log that says that it serves.
-fn address_in(line: &str) -> Option<SocketAddr> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields").unwrap_or(&line);
-    if fields["event"] != "server.started" {
-        return None;
-    }
-    fields["public"].as_str()?.parse().ok()
 }

@@ -2,9 +2,9 @@
 
 use std::{
     env, fs,
-    io::Read,
+    io::{BufRead as _, BufReader, Read},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -129,6 +129,79 @@ async fn firebase_admin_understands_the_sandbox() {
     assert_eq!(counters.accepted, 4);
     assert!(counters.access_tokens >= 1);
     fcm.shutdown().await;
+}
+
+#[tokio::test]
+async fn aioapns_gets_through_the_faults_of_the_standalone_sandbox() {
+    let fake = Standalone::start(&["apns", "--token-update-interval", "0"]);
+    let results = run("apns_faults.py", &[&fake.told]).await;
+    let accepted = json!(["200", null, null]);
+    let expected = json!({
+        "accepted": accepted,
+        "dead": ["410", "Unregistered", 1_700_000_000_123_i64],
+        "before a goaway": accepted,
+        "through a goaway": accepted,
+        "goodbyes": [[0, {"reason": "Shutdown"}]],
+        "processed": 4,
+        "outage": ["503", "ServiceUnavailable", null],
+        "refused": ["MaxAttemptsExceeded", null, null],
+        "recovered": accepted,
+        "cut": accepted,
+        "lost answers": 1,
+        "sent again with the same id": 1,
+    });
+    assert_eq!(results, expected);
+}
+
+#[tokio::test]
+async fn firebase_admin_gets_through_the_faults_of_the_standalone_sandbox() {
+    let fake = Standalone::start(&["fcm", "--project", "first-chat", "--project", "second-chat"]);
+    let results = run("fcm_faults.py", &[&fake.told]).await;
+    let expected = json!({
+        "first": "accepted",
+        "second": "accepted",
+        "of another project": "SenderIdMismatchError",
+        "dead": "UnregisteredError",
+        "outage": "UnavailableError",
+        "recovered": "accepted",
+        "after its token expired": "accepted",
+        "without a token": "RefreshError",
+        "with a token again": "accepted",
+        "goaway said": true,
+        "accepted once": [1, 1, 1],
+    });
+    assert_eq!(results, expected);
+}
+
+/// A fake that a process of its own serves; it ends with this value.
+struct Standalone {
+    process: Child,
+    /// The line of JSON it said when it began.
+    told: String,
+}
+
+impl Standalone {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_push-bouncer"))
+            .arg("sandbox")
+            .args(arguments)
+            .args(["--json", "--control", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut told).unwrap();
+        Self { process, told }
+    }
+}
+
+impl Drop for Standalone {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc};
 use push_bouncer::{
     clock::{Clock, Timestamp},
     config::Config,
+    providers::{Credential, Reloaded},
     sandbox::surroundings::{Surroundings, SurroundingsOptions},
     server::Server,
 };
@@ -18,6 +19,7 @@ pub(crate) use client::{Answer, Client};
 use database::TestDatabase;
 pub(crate) use dns::{FakeDns, SECOND_LOOPBACK};
 pub(crate) use people::{IAGO, Phone, User, message, to};
+pub(crate) use program::Program;
 pub(crate) use pushes::{Kind, LogPosition, Push};
 pub(crate) use sealing::AppBuild;
 pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
@@ -34,6 +36,7 @@ mod database;
 mod dns;
 mod operator;
 mod people;
+mod program;
 mod pushes;
 mod rows;
 mod sealing;
@@ -78,15 +81,20 @@ impl Stage {
     }
 
     /// The same at the time of this clock.
-    async fn set_at(clock: Clock, settings: &str) -> Self {
+    pub(crate) async fn set_at(clock: Clock, settings: &str) -> Self {
         let dns = FakeDns::start().await;
         let database = template::copy().await;
+        // What waits at the end of a test is of no interest.
+        let grace = match settings.contains("shutdown_grace") {
+            true => "",
+            false => "http.shutdown_grace = \"1s\"\n",
+        };
         let options = SurroundingsOptions {
             database_url: database.url().map(str::to_owned),
             topics: TOPICS.map(str::to_owned).to_vec(),
             project: PROJECT.to_owned(),
             account: Some(account::of(PROJECT)),
-            settings: format!("dns.servers = [\"{}\"]\n{settings}", dns.address()),
+            settings: format!("dns.servers = [\"{}\"]\n{grace}{settings}", dns.address()),
             ..SurroundingsOptions::default()
         };
         let surroundings =
@@ -97,8 +105,14 @@ impl Stage {
 
     /// Starts a server with this configuration, which is that of the surroundings or made of it.
     pub(crate) async fn serve(self, config: &str) -> World {
+        let clock = self.clock.clone();
+        Box::pin(self.serve_at(clock, config)).await
+    }
+
+    /// The same with a clock of the server's own, which differs from everybody else's.
+    pub(crate) async fn serve_at(self, clock: Clock, config: &str) -> World {
         let config = Config::parse(config).expect("the test configuration is valid");
-        let server = Server::bind(config, self.clock.clone()).await.expect("the server starts");
+        let server = Server::bind(config, clock).await.expect("the server starts");
         World { stage: self, server }
     }
 
@@ -206,6 +220,17 @@ impl World {
     /// A bare TLS connection; `protocols` are offered by ALPN.
     pub(crate) async fn connect(&self, protocols: &[&str]) -> TlsStream<TcpStream> {
         self.connect_to(self.address(), protocols).await
+    }
+
+    /// Has the server read its credentials again, as SIGHUP does.
+    pub(crate) async fn reload(&self, config: Option<&str>) -> Reloaded {
+        let config = config.map(|config| Config::parse(config).expect("a valid configuration"));
+        self.server.reload(config.as_ref()).await
+    }
+
+    /// What the server is known by to the push services.
+    pub(crate) fn credentials(&self) -> Vec<Credential> {
+        self.server.app().providers.credentials()
     }
 
     /// Ends the server, and starts another one on the same stage with this configuration.

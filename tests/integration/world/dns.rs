@@ -2,11 +2,12 @@
 //!
 //! `nomx.…` has an address but no MX record, `nx.…` and `….invalid` do not exist, `dnstimeout.…`
 //! never gets an answer, every other name has both. `loopback.…`, `private.…`, `mapped.…`, `mixed.…` and
-//! `rebind.…` have addresses that nobody should be led to. The layout of a message is that of
+//! `rebind.…` have addresses that nobody should be led to. A test may lead a name wherever it likes. The layout of a message is that of
 //! [RFC 1035, section 4](https://www.rfc-editor.org/rfc/rfc1035#section-4).
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,13 +31,22 @@ pub(crate) struct FakeDns {
 /// What the answers depend on besides the name.
 struct Zone {
     localhost: Ipv4Addr,
+    /// Where else names lead.
+    led: HashMap<String, Vec<IpAddr>>,
+    /// Nobody gets an answer.
+    is_silent: bool,
     /// The names whose addresses of IPv4 were asked for.
     asked: Vec<String>,
 }
 
 impl Default for Zone {
     fn default() -> Self {
-        Self { localhost: Ipv4Addr::LOCALHOST, asked: Vec::new() }
+        Self {
+            localhost: Ipv4Addr::LOCALHOST,
+            led: HashMap::new(),
+            is_silent: false,
+            asked: Vec::new(),
+        }
     }
 }
 
@@ -53,6 +63,16 @@ impl FakeDns {
     /// Lets `localhost` lead to another address of loopback from now on.
     pub(crate) fn lead_localhost_to(&self, address: Ipv4Addr) {
         lock(&self.zone).localhost = address;
+    }
+
+    /// Lets a name lead to these addresses from now on.
+    pub(crate) fn lead(&self, name: &str, addresses: &[IpAddr]) {
+        lock(&self.zone).led.insert(name.to_owned(), addresses.to_vec());
+    }
+
+    /// Answers nobody any more, or everybody again.
+    pub(crate) fn be_silent(&self, is_silent: bool) {
+        lock(&self.zone).is_silent = is_silent;
     }
 
     /// How often the address of `name` was asked for.
@@ -96,7 +116,8 @@ fn reply(query: &[u8], zone: &mut Zone) -> Option<Vec<u8>> {
     let first = name.split('.').next().unwrap_or_default();
     let exists = first != "nx" && name != "invalid" && !name.ends_with(".invalid");
     let answers: Vec<Vec<u8>> = match u16::from_be_bytes([high, low]) {
-        _ if first == "dnstimeout" => return None,
+        _ if first == "dnstimeout" || zone.is_silent => return None,
+        kind @ (TYPE_A | TYPE_AAAA) if zone.led.contains_key(&name) => zone.led_to(&name, kind),
         _ if !exists => Vec::new(),
         TYPE_A => zone.addresses(&name).iter().map(|address| address.octets().to_vec()).collect(),
         TYPE_AAAA if first == "mapped" => {
@@ -120,6 +141,19 @@ fn reply(query: &[u8], zone: &mut Zone) -> Option<Vec<u8>> {
 }
 
 impl Zone {
+    fn led_to(&mut self, name: &str, kind: u16) -> Vec<Vec<u8>> {
+        if kind == TYPE_A {
+            self.asked.push(name.to_owned());
+        }
+        let addresses = self.led.get(name).into_iter().flatten();
+        addresses
+            .filter_map(|address| match address {
+                IpAddr::V4(old) => (kind == TYPE_A).then(|| old.octets().to_vec()),
+                IpAddr::V6(new) => (kind == TYPE_AAAA).then(|| new.octets().to_vec()),
+            })
+            .collect()
+    }
+
     /// Most names have an address set aside for documentation: nobody is there.
     fn addresses(&mut self, name: &str) -> Vec<Ipv4Addr> {
         self.asked.push(name.to_owned());

@@ -1,5 +1,7 @@
 //! Who gets notifications: users, their phones, and what is written to them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{Kind, TOPICS};
@@ -35,6 +37,11 @@ impl User {
     /// The same user, named by UUID only.
     pub(crate) fn by_uuid(self) -> Self {
         Self { id: None, ..self }
+    }
+
+    /// One of many users of the same server, who are named by number only.
+    pub(crate) const fn number(number: i64) -> Self {
+        Self { id: Some(number), uuid: None }
     }
 
     /// Another user of the same server.
@@ -76,9 +83,11 @@ impl Phone {
     }
 }
 
-/// The payloads of a new message.
+/// The payloads of a new message. No two are equal: a request that comes again is not sent again.
 pub(crate) fn message() -> Value {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     json!({
+        "number": NUMBER.fetch_add(1, Ordering::Relaxed),
         "gcm_payload": {"event": "message", "zulip_message_id": 9, "content": "Hello"},
         "gcm_options": {"priority": "high"},
         "apns_payload": {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Stage;
 
 /// Which push service a push went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// Apple's.

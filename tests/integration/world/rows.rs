@@ -15,6 +15,15 @@ impl Stage {
         rows.all(&self.database().await).await.expect("the rows can be read")
     }
 
+    /// How many rows of devices there are: live ones that are no suspects, suspects, and those that are gone.
+    pub(crate) async fn states_of_devices(&self) -> (usize, usize, usize) {
+        let rows = self.devices().await;
+        let gone = rows.iter().filter(|row| row.gone_at.is_some()).count();
+        let suspects =
+            rows.iter().filter(|row| row.gone_at.is_none() && row.suspected_at.is_some()).count();
+        (rows.len() - gone - suspects, suspects, gone)
+    }
+
     /// Switches a server's registration off behind the bouncer's back.
     pub(crate) async fn deactivate(&self, server: &ChatServer) {
         let id = Uuid::parse_str(&server.org_id).expect("a chat server's id is a UUID");

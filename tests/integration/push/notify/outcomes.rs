@@ -32,7 +32,7 @@ async fn phones_that_apple_or_google_declare_dead_are_removed_everywhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_refusal_leaves_the_phone() {
-    let world = World::start("").await;
+    let world = World::start("push.retry_for = \"0\"").await;
     let server = world.chat_server("chat.selfhosted.test").await;
     let apple = [
         "toomany",
@@ -109,7 +109,7 @@ async fn a_late_unregistered_of_google_does_not_remove_a_fresh_registration() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_that_are_down_cost_no_device_and_no_error() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set("push.retry_for = \"0\"").await;
     // Nothing listens on port 1.
     let config = stage.config_with_services_at(SocketAddr::from(([127, 0, 0, 1], 1)));
     let world = stage.serve(&config).await;

@@ -33,7 +33,8 @@ async fn a_slow_phone_does_not_delay_the_answer_and_gets_its_push() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_never_answers_delays_neither_the_answer_nor_the_other_service() {
-    let settings = "push.answer_within = \"300ms\"\napns.sandbox.attempt_timeout = \"2s\"";
+    let settings = "push.answer_within = \"300ms\"\napns.sandbox.attempt_timeout = \"2s\"\n\
+                    push.retry_for = \"0\"";
     let world = World::start(settings).await;
     let server = with_phones(&world, &[Phone::apple("iphone"), Phone::android("android")]).await;
     world.surroundings.apns.set_latency(Duration::from_secs(60));

@@ -1,0 +1,200 @@
+//! Messages that were read before they could be sent, and the order of what waits.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use h2::Reason;
+use push_bouncer::sandbox::faults::{Act, Faults, Outage};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{NOTICED, outcomes, with_phones};
+use crate::world::{ChatServer, IAGO, Kind, Phone, World, to, until};
+
+/// What a push service asks for while it fails: nothing is tried meanwhile, so that it certainly waits.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// The notification of a message.
+fn of_message(id: i64) -> Value {
+    to(
+        IAGO,
+        json!({
+            "gcm_payload": {"event": "message", "zulip_message_id": id, "content": "Hello"},
+            "apns_payload": {
+                "alert": {"title": "Cordelia", "body": "Hello"},
+                "custom": {"zulip": {"message_ids": [id]}},
+            },
+        }),
+    )
+}
+
+/// The notification that these were read elsewhere.
+fn of_removal(ids: &[i64]) -> Value {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let zulip = json!({"event": "remove", "zulip_message_ids": ids.join(",")});
+    to(
+        IAGO,
+        json!({"gcm_payload": zulip, "apns_payload": {"badge": 0, "custom": {"zulip": zulip}}}),
+    )
+}
+
+fn both(world: &World) -> [Faults; 2] {
+    [world.surroundings.apns.faults(), world.surroundings.fcm.faults()]
+}
+
+/// A world with a phone of each kind, whose push services fail.
+async fn in_an_outage() -> (World, ChatServer) {
+    let (world, server) =
+        with_phones("", &[Phone::apple("iphone"), Phone::android("android")]).await;
+    for faults in both(&world) {
+        faults.set_retry_after(Some(PAUSE));
+        faults.set_outage(Some(Outage::ServiceUnavailable));
+    }
+    (world, server)
+}
+
+/// Ends the outage, and waits until nothing waits any more.
+async fn end_outage(world: &World) {
+    for faults in both(world) {
+        faults.clear();
+    }
+    until("nothing waits any more", async || {
+        world.clock.advance(PAUSE);
+        sleep(NOTICED).await;
+        let waiting = world.metric("push_bouncer_push_retry_entries", &[]).await;
+        (waiting == 0.0).then_some(())
+    })
+    .await;
+}
+
+/// What the push services accepted, in its order: `m5` is message 5, `r4,5` the removal of 4 and 5.
+fn shown(world: &World, kind: Kind) -> Vec<String> {
+    let mut shown = Vec::new();
+    let mut note = |zulip: &Value| {
+        let text = |value: &Value| value.to_string().replace(['"', '[', ']'], "");
+        shown.push(match zulip["zulip_message_ids"].is_null() {
+            false => format!("r{}", text(&zulip["zulip_message_ids"])),
+            true if zulip["message_ids"].is_null() => {
+                format!("m{}", text(&zulip["zulip_message_id"]))
+            }
+            true => format!("m{}", text(&zulip["message_ids"])),
+        });
+    };
+    match kind {
+        Kind::Apns => world.surroundings.apns.for_each_request(|request| {
+            if request.is_accepted() {
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                note(&body["zulip"]);
+            }
+        }),
+        Kind::Fcm => world.surroundings.fcm.for_each_request(|request| {
+            if request.is_accepted() {
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                note(&body["message"]["data"]);
+            }
+        }),
+    }
+    shown
+}
+
+#[track_caller]
+fn assert_shown(world: &World, expected: &[&str]) {
+    for kind in [Kind::Apns, Kind::Fcm] {
+        assert_eq!(shown(world, kind), expected, "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_message_that_was_read_is_not_sent_nor_is_its_removal() {
+    let (world, server) = in_an_outage().await;
+    server.notify(&of_message(5)).await;
+    let answer = server.notify(&of_removal(&[5])).await;
+    assert_eq!(answer["total_apple_devices"], 1);
+    end_outage(&world).await;
+    assert_shown(&world, &[]);
+    assert_eq!(outcomes(&world, "superseded").await, 4.0);
+    assert_eq!(world.metric("push_bouncer_pushes_given_up_total", &[]).await, 0.0);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_of_other_messages_besides_goes_alone() {
+    let (world, server) = in_an_outage().await;
+    server.notify(&of_message(5)).await;
+    server.notify(&of_removal(&[4, 5])).await;
+    end_outage(&world).await;
+    assert_shown(&world, &["r4,5"]);
+    assert_eq!(outcomes(&world, "superseded").await, 2.0);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_goes_where_the_message_may_have_arrived() {
+    let (world, server) = in_an_outage().await;
+    for (faults, refusal) in both(&world).into_iter().zip(["ServiceUnavailable", "UNAVAILABLE"]) {
+        faults.set_outage(None);
+        // The first is taken and its answer lost; the second is refused.
+        let asked = AtomicU64::new(0);
+        faults.set_script(Some(Arc::new(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Act::Reset { code: Reason::INTERNAL_ERROR, is_accepted: true },
+            1 => Act::Refuse(refusal.to_owned()),
+            _ => Act::Answer,
+        })));
+    }
+    server.notify(&of_message(5)).await;
+    until("both are refused the second time", async || (world.arrived() == (2, 2)).then_some(()))
+        .await;
+    // The refusal is noted a moment after it was written down there.
+    until("both wait", async || {
+        let retries = world.metric("push_bouncer_push_retry_entries", &[]).await;
+        (retries == 2.0).then_some(())
+    })
+    .await;
+    sleep(NOTICED).await;
+    server.notify(&of_removal(&[5])).await;
+    end_outage(&world).await;
+    assert_shown(&world, &["m5", "r5"]);
+    assert_eq!(world.arrived(), (3, 3), "the message is not sent again");
+    assert_eq!(outcomes(&world, "superseded").await, 2.0);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_of_another_message_goes_behind_the_one_that_waits() {
+    let (world, server) = in_an_outage().await;
+    server.notify(&of_message(5)).await;
+    server.notify(&of_removal(&[4])).await;
+    end_outage(&world).await;
+    assert_shown(&world, &["m5", "r4"]);
+    assert_eq!(outcomes(&world, "superseded").await, 0.0);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_for_one_device_arrive_in_their_order_after_an_outage() {
+    let (world, server) = in_an_outage().await;
+    let mut expected = Vec::new();
+    for id in 1..=20 {
+        server.notify(&of_message(id)).await;
+        expected.push(format!("m{id}"));
+    }
+    server.notify(&of_removal(&[7, 13])).await;
+    expected.retain(|shown| shown != "m7" && shown != "m13");
+    end_outage(&world).await;
+    // A new one does not overtake them.
+    server.notify(&of_message(21)).await;
+    expected.push("m21".to_owned());
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    until("all have arrived", async || {
+        (world.surroundings.apns.counters().accepted == 19).then_some(())
+    })
+    .await;
+    assert_shown(&world, &expected);
+    assert_eq!(outcomes(&world, "superseded").await, 6.0);
+    world.shutdown().await;
+}
