@@ -75,7 +75,8 @@ impl fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// Lets every answer wait this long from now on; zero, the initial value, answers at once.
+    /// Lets every answer wait this long, also those that wait already; zero, the initial value,
+    /// answers at once.
     pub fn set_latency(&self, latency: Duration) {
         self.state.pause.set(latency);
     }
@@ -276,9 +277,9 @@ impl Faults {
         Some(said)
     }
 
-    /// How long an answer waits.
-    pub(super) fn pause(&self) -> Duration {
-        self.state.pause.next()
+    /// Waits as long as an answer waits, and `longer` besides.
+    pub(super) async fn pause(&self, longer: Duration) {
+        self.state.pause.wait(longer).await;
     }
 
     /// When a device of that status was gone.

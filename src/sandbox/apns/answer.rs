@@ -8,7 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
-use tokio::time::sleep;
 
 use super::{
     World,
@@ -105,10 +104,7 @@ pub(super) async fn answer(
         ApnsRequest::new(fate, head, &body, world.log_bodies)
     });
 
-    let after = after + wanted.delay + world.faults.pause();
-    if !after.is_zero() {
-        sleep(after).await;
-    }
+    world.faults.pause(after + wanted.delay).await;
     if authenticated {
         client.limit.authenticate();
     }

@@ -7,7 +7,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request::Parts};
-use tokio::time::sleep;
 
 use super::{
     World,
@@ -56,7 +55,7 @@ pub(super) async fn answer(world: &World, place: Place, head: Parts, body: Bytes
         Some(project_id) => send(world, place, &head, project_id, body).await,
         None if path == TOKEN_PATH => match oauth::answer(world, &body).await {
             Some(response) => {
-                pause(world.faults.pause()).await;
+                world.faults.pause(Duration::ZERO).await;
                 Reply::Answer(response)
             }
             None => Reply::Nothing,
@@ -74,7 +73,7 @@ pub(super) async fn answer(world: &World, place: Place, head: Parts, body: Bytes
 }
 
 async fn not_found(world: &World) -> Reply {
-    pause(world.faults.pause()).await;
+    world.faults.pause(Duration::ZERO).await;
     Reply::Answer(Refusal::from(ErrorCode::NOT_FOUND).response())
 }
 
@@ -124,7 +123,7 @@ async fn send(world: &World, place: Place, head: &Parts, project_id: &str, body:
         is_answer_lost: wanted.loss.is_some(),
     });
     let after = *verdict.as_ref().unwrap_or(&Duration::ZERO);
-    pause(after + wanted.delay + world.faults.pause()).await;
+    world.faults.pause(after + wanted.delay).await;
     if let Some(loss) = wanted.loss {
         return loss;
     }
@@ -215,10 +214,4 @@ fn accepted(project_id: &str, validate_only: bool, now: Timestamp) -> Response<B
         format!("0:{}%{number:016x}", now.unix_millis())
     };
     json_response(200, format!(r#"{{"name":"projects/{project_id}/messages/{id}"}}"#))
-}
-
-async fn pause(time: Duration) {
-    if !time.is_zero() {
-        sleep(time).await;
-    }
 }
