@@ -29,6 +29,7 @@ pub(crate) use upload::{
 pub(crate) use waiting::{until, until_it_counts};
 
 mod account;
+mod calm;
 mod chat_server;
 mod client;
 mod command_line;
@@ -165,9 +166,10 @@ impl Stage {
 }
 
 impl World {
-    /// A stage with these settings, and a server on it.
+    /// A stage with these settings, and a server on it, at a time at which nothing happens by itself: up
+    /// to an hour from now.
     pub(crate) async fn start(settings: &str) -> Self {
-        let stage = Stage::set(settings).await;
+        let stage = Stage::set_at(calm::clock(), settings).await;
         let config = stage.surroundings.config().to_owned();
         stage.serve(&config).await
     }

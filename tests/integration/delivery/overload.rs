@@ -19,6 +19,14 @@ async fn refused(world: &World) -> f64 {
     world.metric("push_bouncer_requests_rejected_total", &["overloaded"]).await
 }
 
+async fn until_so_many_are_accepted(world: &World, pushes: f64) {
+    until("the pushes are accepted", async || {
+        let accepted = world.metric("push_bouncer_pushes_total", &["accepted"]).await;
+        (accepted == pushes).then_some(())
+    })
+    .await;
+}
+
 /// A notify is refused in words that a chat server understands.
 async fn assert_refused(server: &ChatServer, user: User) {
     let reply = server.json("push/notify", &to(user, message())).await;
@@ -37,17 +45,17 @@ async fn too_many_requests_at_once_are_refused_before_devices_are_read() {
     let (world, server) = with_phones(settings, std::slice::from_ref(&android)).await;
     // An access token and a connection are there already when answers take long.
     server.notify(&to(IAGO, message())).await;
-    world.surroundings.fcm.set_latency(Duration::from_secs(2));
+    world.surroundings.fcm.set_latency(Duration::from_secs(3600));
     let first = to(IAGO, message());
     let refusing = async {
         until("the first is under way", async || (world.arrived() == (0, 2)).then_some(())).await;
         for _ in 0..3 {
             assert_refused(&server, IAGO).await;
         }
+        world.surroundings.fcm.set_latency(Duration::ZERO);
     };
     tokio::join!(server.notify(&first), refusing);
     assert_eq!(refused(&world).await, 3.0);
-    world.surroundings.fcm.set_latency(Duration::ZERO);
     server.notify(&to(IAGO, message())).await;
     assert_eq!(accepted(&world, &android), 3, "it serves again");
     // What is read of devices is counted as asked for.
@@ -57,11 +65,12 @@ async fn too_many_requests_at_once_are_refused_before_devices_are_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_taken_when_all_places_and_the_store_are_full() {
-    const LATENCY: Duration = Duration::from_secs(12);
+    /// Until the test ends it.
+    const LATENCY: Duration = Duration::from_secs(3600);
     const CROWD: User = User::number(1);
     // Room for a thousand that wait, of which each server may have a quarter.
     let settings = "push.retry_devices = 1000\npush.answer_within = \"50ms\"\n\
-                    fcm.sandbox.attempt_timeout = \"60s\"\nlimits.server.rate = \"1000000/min\"";
+                    fcm.sandbox.attempt_timeout = \"10m\"\nlimits.server.rate = \"1000000/min\"";
     let world = World::start(settings).await;
     let mut servers = Vec::new();
     for name in ["one", "two", "three", "four"] {
@@ -75,6 +84,8 @@ async fn nothing_is_taken_when_all_places_and_the_store_are_full() {
         servers[0].register_phone(CROWD, &Phone::android(&format!("crowd {number}"))).await;
     }
     servers[0].notify(&to(CROWD, message())).await;
+    // The answer comes after 50 ms, whatever has become of its pushes.
+    until_so_many_are_accepted(&world, 64.0).await;
     world.surroundings.fcm.set_streams(10_000);
     world.surroundings.fcm.set_latency(LATENCY);
 
@@ -105,11 +116,7 @@ async fn nothing_is_taken_when_all_places_and_the_store_are_full() {
 
     // All that was taken is delivered.
     world.surroundings.fcm.set_latency(Duration::ZERO);
-    until("all are accepted", async || {
-        let accepted = world.metric("push_bouncer_pushes_total", &["accepted"]).await;
-        (accepted == 64.0 + 2048.0 + 1000.0).then_some(())
-    })
-    .await;
+    until_so_many_are_accepted(&world, 64.0 + 2048.0 + 1000.0).await;
     servers[0].notify(&to(IAGO, message())).await;
     assert_eq!(refused(&world).await, 4.0, "it takes notifies again");
     world.shutdown().await;
