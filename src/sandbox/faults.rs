@@ -10,6 +10,7 @@ mod document;
 mod line;
 mod outage;
 mod pause;
+mod reading;
 mod tokens;
 
 use std::{
@@ -21,16 +22,19 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
-
-pub(super) use self::{act::Place, line::Line, tokens::TokenAge};
+pub(super) use self::{
+    act::Place,
+    line::Line,
+    reading::{CountedStreams, date},
+    tokens::TokenAge,
+};
 pub use self::{
     act::{Act, Cut, Goaway, Reset, Seen},
     document::Settings,
     outage::{Outage, Skew, TokenOutage},
 };
 use self::{line::Lines, pause::Pause, tokens::Generations};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 
 /// What is asked for each request; see [`Faults::set_script`].
 pub type Script = Arc<dyn Fn(&Seen) -> Act + Send + Sync>;
@@ -203,125 +207,8 @@ impl Faults {
         self.set(&Settings::default());
     }
 
-    /// The time by the provider's own clock.
-    pub(super) fn now(&self, clock: &Clock) -> Timestamp {
-        let ahead = self.state.ahead_millis.load(Ordering::Relaxed);
-        Timestamp::from_unix_millis(clock.now().unix_millis().saturating_add(ahead))
-    }
-
-    /// Whether connections are closed as soon as they come.
-    pub(super) fn refuses(&self) -> bool {
-        self.knobs().outage == Some(Outage::Refuse)
-    }
-
-    /// The outage of this moment.
-    pub(super) fn outage(&self) -> Option<Outage> {
-        self.knobs().outage
-    }
-
-    pub(super) fn token_outage(&self) -> Option<TokenOutage> {
-        self.knobs().token_outage
-    }
-
-    /// The fate of a connection that has just come, with its number.
-    pub(super) fn line(&self) -> Line {
-        let number = self.state.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        self.state.lines.take(number)
-    }
-
-    /// What to do with a notification to this device.
-    pub(super) fn act(&self, place: Place, token: &str, apns_id: Option<&str>) -> Act {
-        let number = self.state.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let script = self.knobs().script.clone();
-        if let Some(script) = script {
-            let seen = Seen {
-                number,
-                token: token.to_owned(),
-                apns_id: apns_id.map(str::to_owned),
-                connection: place.connection,
-                stream: place.stream,
-            };
-            let act = script(&seen);
-            if !matches!(act, Act::Answer) {
-                return act;
-            }
-        }
-        let mut knobs = self.knobs();
-        if let Some(Reset { count, code, is_accepted }) = knobs.reset {
-            knobs.reset = (count > 1).then_some(Reset { count: count - 1, code, is_accepted });
-            return Act::Reset { code, is_accepted };
-        }
-        if let Some(Cut { count, is_accepted }) = knobs.cut {
-            knobs.cut = (count > 1).then_some(Cut { count: count - 1, is_accepted });
-            return Act::Cut { is_accepted };
-        }
-        Act::Answer
-    }
-
-    /// Whether a GOAWAY is to be said when a stream arrives; `counted` is the connection's own.
-    pub(super) fn goaway_now(&self, counted: &mut CountedStreams) -> Option<Goaway> {
-        let mut knobs = self.knobs();
-        if counted.goaway_number != knobs.goaway_number {
-            *counted = CountedStreams { goaway_number: knobs.goaway_number, streams: 0 };
-        }
-        counted.streams = counted.streams.saturating_add(1);
-        let goaway = knobs.goaway.as_mut()?;
-        if counted.streams < goaway.at_stream {
-            return None;
-        }
-        let said = goaway.clone();
-        goaway.times -= 1;
-        if goaway.times == 0 {
-            knobs.goaway = None;
-        }
-        Some(said)
-    }
-
-    /// Waits as long as an answer waits, and `longer` besides.
-    pub(super) async fn pause(&self, longer: Duration) {
-        self.state.pause.wait(longer).await;
-    }
-
-    /// When a device of that status was gone.
-    pub(super) fn gone_at(&self) -> Option<Timestamp> {
-        self.knobs().gone_at
-    }
-
-    /// What `Retry-After` says in an answer of this status.
-    pub(super) fn retry_after(&self, status: u16) -> Option<HeaderValue> {
-        let retry_after = self.knobs().retry_after.filter(|_| matches!(status, 429 | 503))?;
-        Some(HeaderValue::from(retry_after.as_secs()))
-    }
-
-    /// The stamp of a token that is seen, or given out, for the first time.
-    pub(super) fn stamp(&self) -> u64 {
-        self.state.tokens.stamp()
-    }
-
-    /// What became of a token with this stamp.
-    pub(super) fn age(&self, stamp: u64) -> TokenAge {
-        self.state.tokens.age(stamp)
-    }
-
     fn knobs(&self) -> MutexGuard<'_, Knobs> {
         // No code that can panic runs under this lock.
         self.state.knobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// How many streams a connection has seen since the last GOAWAY was asked for.
-#[derive(Default)]
-pub(super) struct CountedStreams {
-    goaway_number: u64,
-    streams: u32,
-}
-
-/// The `date` of an answer: to the second, as HTTP has it.
-pub(super) fn date(now: Timestamp) -> HeaderValue {
-    let seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
-    let moment = std::time::UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
-    HeaderValue::from_str(&httpdate::fmt_http_date(moment)).expect("a date is plain ASCII")
-}
-
-/// The end of the year 9999, which HTTP's dates cannot pass.
-const LAST_SECOND: u64 = 253_402_300_799;
