@@ -36,6 +36,7 @@ pub mod authority;
 pub mod chat_host;
 pub mod control;
 pub mod counters;
+pub mod fake;
 pub mod faults;
 pub mod fcm;
 pub mod phone;

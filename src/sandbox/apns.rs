@@ -4,7 +4,6 @@
 //! and payload, and lets a new connection have one stream until it has authenticated itself.
 
 mod answer;
-mod controlled;
 mod key;
 mod provider_token;
 mod reason;
@@ -14,14 +13,12 @@ mod rules;
 mod tests;
 
 use std::{
-    collections::HashMap,
     io,
-    net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use tokio::{net::TcpStream, sync::watch};
+use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +28,12 @@ use self::{
 };
 pub use self::{key::AppleKey, reason::Reason, request::ApnsRequest};
 use super::{
-    acceptor::{Acceptor, Bound},
+    acceptor::Bound,
     authority::Authority,
     connection::{StreamLimit, Surface, serve},
-    control::Controlled,
-    counters::{Counters, LiveCounters, count},
+    counters::count,
+    fake::{Common, Fake, Service},
     faults::Faults,
-    request_log::RequestLog,
 };
 use crate::{clock::Clock, random::Random};
 
@@ -83,24 +79,15 @@ impl Default for ApnsOptions {
 }
 
 /// A running fake of Apple's service; dropping it closes its socket and its connections.
-pub struct FakeApns {
-    acceptor: Acceptor,
-    world: Arc<World>,
-}
+pub type FakeApns = Fake<World>;
 
-/// What all connections share.
-struct World {
+/// What all its connections share.
+pub struct World {
     clock: Clock,
     random: Random,
     topics: Vec<String>,
     provider_tokens: ProviderTokens,
-    streams: watch::Sender<u32>,
-    /// How many streams there were at the start.
-    first_streams: u32,
-    faults: Faults,
-    log: RequestLog<ApnsRequest>,
-    log_bodies: bool,
-    counters: LiveCounters,
+    common: Common<ApnsRequest>,
 }
 
 impl FakeApns {
@@ -132,92 +119,36 @@ impl FakeApns {
                 options.token_update_interval,
                 faults.clone(),
             ),
-            streams: watch::Sender::new(options.streams),
-            first_streams: options.streams,
-            faults: faults.clone(),
-            log: RequestLog::new(options.log_capacity),
-            log_bodies: options.log_bodies,
-            counters: LiveCounters::default(),
+            common: Common::new(
+                options.streams,
+                options.log_capacity,
+                options.log_bodies,
+                faults.clone(),
+            ),
         });
         let shared = Arc::clone(&world);
         let acceptor =
             Bound::new(options.port, tls).await?.accept(faults, move |stream, number, end| {
                 connect(Arc::clone(&shared), stream, number, end)
             });
-        Ok(Self { acceptor, world })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.acceptor.address()
-    }
-
-    /// The last requests, the oldest first.
-    #[must_use]
-    pub fn requests(&self) -> Vec<ApnsRequest> {
-        self.world.log.all()
-    }
-
-    /// Shows the last requests to `look`, the oldest first, without a copy. It must not wait: the
-    /// log stands still meanwhile.
-    pub fn for_each_request(&self, look: impl FnMut(&ApnsRequest)) {
-        self.world.log.for_each(look);
-    }
-
-    /// How many of the last requests were accepted, by device token as it stood in the path.
-    #[must_use]
-    pub fn accepted_by_token(&self) -> HashMap<String, u64> {
-        let mut accepted = HashMap::new();
-        self.for_each_request(|request| {
-            if request.is_accepted() {
-                *accepted.entry(request.token().to_owned()).or_default() += 1;
-            }
-        });
-        accepted
-    }
-
-    /// What it has counted.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.world.counters.now()
-    }
-
-    /// Forgets requests, counters and which provider tokens were in use; connections and settings
-    /// stay.
-    pub fn reset(&self) {
-        Controlled::reset(&*self.world);
-    }
-
-    /// What the control port works on.
-    pub(super) fn controlled(&self) -> Arc<dyn Controlled> {
-        Arc::<World>::clone(&self.world)
-    }
-
-    /// What it does wrong on purpose.
-    #[must_use]
-    pub fn faults(&self) -> Faults {
-        self.world.faults.clone()
-    }
-
-    /// Lets every answer wait this long from now on; zero, the initial value, answers at once.
-    pub fn set_latency(&self, latency: Duration) {
-        self.world.faults.set_latency(latency);
-    }
-
-    /// Changes the streams an authenticated connection may have open, on all connections at once.
-    pub fn set_streams(&self, streams: u32) {
-        self.world.streams.send_replace(streams);
+        Ok(Self { acceptor, service: world })
     }
 
     /// Accepts tokens of these keys only: the keys before are revoked.
     pub fn replace_keys(&self, keys: &[AppleKey]) {
-        self.world.provider_tokens.replace_keys(keys);
+        self.service.provider_tokens.replace_keys(keys);
+    }
+}
+
+impl Service for World {
+    type Request = ApnsRequest;
+
+    fn common(&self) -> &Common<ApnsRequest> {
+        &self.common
     }
 
-    /// Stops listening, says goodbye on every connection and waits a few seconds for open streams.
-    pub async fn shutdown(self) {
-        self.acceptor.shutdown().await;
+    fn forget_tokens(&self) {
+        self.provider_tokens.reset();
     }
 }
 
@@ -227,7 +158,7 @@ async fn connect(
     number: u64,
     end: CancellationToken,
 ) {
-    count(&world.counters.connections);
+    count(&world.common.counters.connections);
     let session = stream.get_ref().1;
     // Apple's service speaks HTTP/2 only, and says so by the protocol negotiation alone.
     if session.alpn_protocol() != Some(b"h2") {
@@ -236,13 +167,13 @@ async fn connect(
     let client = Client {
         certificate: session.peer_certificates().is_some(),
         first_token: OnceLock::new(),
-        limit: StreamLimit::new(world.streams.subscribe(), false),
+        limit: StreamLimit::new(world.common.streams.subscribe(), false),
     };
     let surface = Surface {
         number,
         limit: client.limit.clone(),
-        refused: &world.counters.refused_streams,
-        faults: &world.faults,
+        refused: &world.common.counters.refused_streams,
+        faults: &world.common.faults,
     };
     let answer = |place, head, body| answer(&world, &client, place, head, body);
     serve(stream, surface, end, answer).await;

@@ -5,7 +5,6 @@
 
 mod access_tokens;
 mod answer;
-mod controlled;
 mod error_code;
 mod http1;
 mod message;
@@ -15,9 +14,9 @@ mod service_account;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use tokio::{net::TcpStream, sync::watch};
+use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +30,12 @@ pub use self::{
     service_account::{ServiceAccount, ServiceAccountError},
 };
 use super::{
-    acceptor::{Acceptor, Bound},
+    acceptor::Bound,
     authority::Authority,
     connection::{StreamLimit, Surface, serve},
-    control::Controlled,
-    counters::{Counters, LiveCounters, count},
+    counters::count,
+    fake::{Common, Fake, Service},
     faults::Faults,
-    request_log::RequestLog,
 };
 use crate::{clock::Clock, random::Random};
 
@@ -78,25 +76,16 @@ impl Default for FcmOptions {
 }
 
 /// A running fake of Google's service; dropping it closes its socket and its connections.
-pub struct FakeFcm {
-    acceptor: Acceptor,
-    world: Arc<World>,
-}
+pub type FakeFcm = Fake<World>;
 
-/// What all connections share.
-struct World {
+/// What all its connections share.
+pub struct World {
     clock: Clock,
     random: Random,
     accounts: Vec<ServiceAccount>,
     audiences: Vec<String>,
     access_tokens: AccessTokens,
-    streams: watch::Sender<u32>,
-    /// How many streams there were at the start.
-    first_streams: u32,
-    faults: Faults,
-    log: RequestLog<FcmRequest>,
-    log_bodies: bool,
-    counters: LiveCounters,
+    common: Common<FcmRequest>,
 }
 
 impl FakeFcm {
@@ -127,24 +116,18 @@ impl FakeFcm {
             audiences,
             accounts: options.accounts,
             access_tokens: AccessTokens::new(options.access_token_life, faults.clone()),
-            streams: watch::Sender::new(options.streams),
-            first_streams: options.streams,
-            faults: faults.clone(),
-            log: RequestLog::new(options.log_capacity),
-            log_bodies: options.log_bodies,
-            counters: LiveCounters::default(),
+            common: Common::new(
+                options.streams,
+                options.log_capacity,
+                options.log_bodies,
+                faults.clone(),
+            ),
         });
         let shared = Arc::clone(&world);
         let acceptor = bound.accept(faults, move |stream, number, end| {
             connect(Arc::clone(&shared), stream, number, end)
         });
-        Ok(Self { acceptor, world })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.acceptor.address()
+        Ok(Self { acceptor, service: world })
     }
 
     /// The URI of its token endpoint, by the name `localhost`.
@@ -153,76 +136,15 @@ impl FakeFcm {
         token_uri("localhost", self.address().port())
     }
 
-    /// The last messages, the oldest first; requests to the token endpoint are not among them.
-    #[must_use]
-    pub fn requests(&self) -> Vec<FcmRequest> {
-        self.world.log.all()
-    }
-
-    /// Shows the last messages to `look`, the oldest first, without a copy. It must not wait: the
-    /// log stands still meanwhile.
-    pub fn for_each_request(&self, look: impl FnMut(&FcmRequest)) {
-        self.world.log.for_each(look);
-    }
-
-    /// How many of the last messages were accepted, by registration token; rehearsals too.
-    #[must_use]
-    pub fn accepted_by_token(&self) -> HashMap<String, u64> {
-        let mut accepted = HashMap::new();
-        self.for_each_request(|request| {
-            if request.is_accepted() {
-                *accepted.entry(request.token.clone()).or_default() += 1;
-            }
-        });
-        accepted
-    }
-
-    /// What it has counted.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.world.counters.now()
-    }
-
-    /// Forgets messages and counters; connections, settings and access tokens stay.
-    pub fn reset(&self) {
-        Controlled::reset(&*self.world);
-    }
-
-    /// What the control port works on.
-    pub(super) fn controlled(&self) -> Arc<dyn Controlled> {
-        Arc::<World>::clone(&self.world)
-    }
-
-    /// What it does wrong on purpose.
-    #[must_use]
-    pub fn faults(&self) -> Faults {
-        self.world.faults.clone()
-    }
-
-    /// Lets every answer wait this long from now on; zero, the initial value, answers at once.
-    pub fn set_latency(&self, latency: Duration) {
-        self.world.faults.set_latency(latency);
-    }
-
-    /// Changes the streams a connection may have open, on all connections at once.
-    pub fn set_streams(&self, streams: u32) {
-        self.world.streams.send_replace(streams);
-    }
-
     /// Adds a `Retry-After` of so many whole seconds to every answer 429 and 503 from now on; none
     /// at first.
     pub fn set_retry_after(&self, retry_after: Option<Duration>) {
-        self.world.faults.set_retry_after(retry_after);
+        self.service.common.faults.set_retry_after(retry_after);
     }
 
     /// Ends all access tokens before their time.
     pub fn revoke_access_tokens(&self) {
-        self.world.faults.revoke_tokens();
-    }
-
-    /// Stops listening, says goodbye on every connection and waits a few seconds for open streams.
-    pub async fn shutdown(self) {
-        self.acceptor.shutdown().await;
+        self.service.common.faults.revoke_tokens();
     }
 }
 
@@ -231,19 +153,27 @@ fn token_uri(name: &str, port: u16) -> String {
     format!("https://{name}:{port}{TOKEN_PATH}")
 }
 
+impl Service for World {
+    type Request = FcmRequest;
+
+    fn common(&self) -> &Common<FcmRequest> {
+        &self.common
+    }
+}
+
 async fn connect(
     world: Arc<World>,
     stream: TlsStream<TcpStream>,
     number: u64,
     end: CancellationToken,
 ) {
-    count(&world.counters.connections);
+    count(&world.common.counters.connections);
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let surface = Surface {
             number,
-            limit: StreamLimit::new(world.streams.subscribe(), true),
-            refused: &world.counters.refused_streams,
-            faults: &world.faults,
+            limit: StreamLimit::new(world.common.streams.subscribe(), true),
+            refused: &world.common.counters.refused_streams,
+            faults: &world.common.faults,
         };
         serve(stream, surface, end, |place, head, body| answer(&world, place, head, body)).await;
     } else {

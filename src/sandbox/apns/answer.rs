@@ -59,9 +59,9 @@ pub(super) async fn answer(
     head: Parts,
     body: Bytes,
 ) -> Reply {
-    let now = world.faults.now(&world.clock);
+    let now = world.common.faults.now(&world.clock);
     let id = head.headers.get(APNS_ID).cloned();
-    let outage = match world.faults.outage() {
+    let outage = match world.common.faults.outage() {
         Some(Outage::ServiceUnavailable) => Some(Reason::ServiceUnavailable),
         Some(Outage::InternalServerError) => Some(Reason::InternalServerError),
         Some(Outage::Refuse | Outage::Silence) | None => None,
@@ -70,7 +70,7 @@ pub(super) async fn answer(
         Act::Answer
     } else {
         let device = rules::device_token(&head).unwrap_or_default();
-        world.faults.act(place, device, id.as_ref().and_then(|id| id.to_str().ok()))
+        world.common.faults.act(place, device, id.as_ref().and_then(|id| id.to_str().ok()))
     };
     let wanted = match Wanted::of(act) {
         Ok(wanted) => wanted,
@@ -90,10 +90,10 @@ pub(super) async fn answer(
         Verdict::Refused { status, reason } => (status, Some(reason), Duration::ZERO),
     };
     match &reason {
-        None => count(&world.counters.accepted),
-        Some(reason) => world.counters.refuse(reason.clone()),
+        None => count(&world.common.counters.accepted),
+        Some(reason) => world.common.counters.refuse(reason.clone()),
     }
-    world.log.note(|| {
+    world.common.log.note(|| {
         let fate = Fate {
             time: now,
             connection: place.connection,
@@ -101,22 +101,22 @@ pub(super) async fn answer(
             reason: reason.clone(),
             is_answer_lost: wanted.loss.is_some(),
         };
-        ApnsRequest::new(fate, head, &body, world.log_bodies)
+        ApnsRequest::new(fate, head, &body, world.common.log_bodies)
     });
 
-    world.faults.pause(after + wanted.delay).await;
+    world.common.faults.pause(after + wanted.delay).await;
     if authenticated {
         client.limit.authenticate();
     }
     if let Some(loss) = wanted.loss {
         return loss;
     }
-    let gone_at = world.faults.gone_at().unwrap_or(now);
+    let gone_at = world.common.faults.gone_at().unwrap_or(now);
     let mut response =
         respond(id.unwrap_or_else(|| new_id(world)), status, reason.as_deref(), gone_at);
     let headers = response.headers_mut();
-    headers.insert(header::DATE, date(world.faults.now(&world.clock)));
-    if let Some(time) = world.faults.retry_after(status) {
+    headers.insert(header::DATE, date(world.common.faults.now(&world.clock)));
+    if let Some(time) = world.common.faults.retry_after(status) {
         headers.insert(header::RETRY_AFTER, time);
     }
     Reply::Answer(response)

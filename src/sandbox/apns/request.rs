@@ -4,9 +4,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
+use serde_json::{Map, Value, json};
 
 use super::rules::APNS_ID;
-use crate::{clock::Timestamp, sandbox::request_log::remembered};
+use crate::{
+    clock::Timestamp,
+    sandbox::{control::payload, fake::Remembered, request_log::remembered},
+};
 
 /// A request as it arrived, and what it was answered. It has no `Debug`: tokens and payloads are
 /// not printed.
@@ -93,5 +97,33 @@ impl ApnsRequest {
     /// All `apns-*` headers.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
+    }
+}
+
+impl Remembered for ApnsRequest {
+    fn is_accepted(&self) -> bool {
+        Self::is_accepted(self)
+    }
+
+    fn token(&self) -> &str {
+        Self::token(self)
+    }
+
+    fn describe(&self) -> Value {
+        let headers: Map<String, Value> =
+            self.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        json!({
+            "time_ms": self.time.unix_millis(),
+            "connection": self.connection,
+            "method": self.method.as_str(),
+            "path": self.path(),
+            "token": self.token(),
+            "headers": headers,
+            "payload": payload(&self.body),
+            "status": self.status,
+            "reason": self.reason,
+            "is_accepted": self.is_accepted(),
+            "is_answer_lost": self.is_answer_lost,
+        })
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn answer(world: &World, place: Place, head: Parts, body: Bytes
         Some(project_id) => send(world, place, &head, project_id, body).await,
         None if path == TOKEN_PATH => match oauth::answer(world, &body).await {
             Some(response) => {
-                world.faults.pause(Duration::ZERO).await;
+                world.common.faults.pause(Duration::ZERO).await;
                 Reply::Answer(response)
             }
             None => Reply::Nothing,
@@ -65,7 +65,7 @@ pub(super) async fn answer(world: &World, place: Place, head: Parts, body: Bytes
     match reply {
         Reply::Answer(mut response) => {
             let headers = response.headers_mut();
-            headers.insert(header::DATE, date(world.faults.now(&world.clock)));
+            headers.insert(header::DATE, date(world.common.faults.now(&world.clock)));
             Reply::Answer(response)
         }
         other => other,
@@ -73,13 +73,13 @@ pub(super) async fn answer(world: &World, place: Place, head: Parts, body: Bytes
 }
 
 async fn not_found(world: &World) -> Reply {
-    world.faults.pause(Duration::ZERO).await;
+    world.common.faults.pause(Duration::ZERO).await;
     Reply::Answer(Refusal::from(ErrorCode::NOT_FOUND).response())
 }
 
 async fn send(world: &World, place: Place, head: &Parts, project_id: &str, body: Bytes) -> Reply {
-    let now = world.faults.now(&world.clock);
-    let outage = match world.faults.outage() {
+    let now = world.common.faults.now(&world.clock);
+    let outage = match world.common.faults.outage() {
         Some(Outage::ServiceUnavailable) => Some(ErrorCode::UNAVAILABLE),
         Some(Outage::InternalServerError) => Some(ErrorCode::INTERNAL),
         Some(Outage::Refuse | Outage::Silence) | None => None,
@@ -89,7 +89,7 @@ async fn send(world: &World, place: Place, head: &Parts, project_id: &str, body:
     } else {
         let request = SendRequest::parse(&body).ok();
         let device = request.as_ref().and_then(|request| request.message.token.as_deref());
-        world.faults.act(place, device.unwrap_or_default(), None)
+        world.common.faults.act(place, device.unwrap_or_default(), None)
     };
     let wanted = match Wanted::of(act) {
         Ok(wanted) => wanted,
@@ -103,27 +103,27 @@ async fn send(world: &World, place: Place, head: &Parts, project_id: &str, body:
     }
     let (status, error_code) = match &verdict {
         Ok(_) => {
-            count(&world.counters.accepted);
+            count(&world.common.counters.accepted);
             (200, None)
         }
         Err(refusal) => {
-            world.counters.refuse(refusal.name.clone());
+            world.common.counters.refuse(refusal.name.clone());
             (refusal.http_status, Some(refusal.name.clone()))
         }
     };
-    world.log.note(|| FcmRequest {
+    world.common.log.note(|| FcmRequest {
         time: now,
         connection: place.connection,
         project_id: project_id.to_owned(),
         token,
         validate_only,
-        body: if world.log_bodies { remembered(&body) } else { Bytes::new() },
+        body: if world.common.log_bodies { remembered(&body) } else { Bytes::new() },
         status,
         error_code,
         is_answer_lost: wanted.loss.is_some(),
     });
     let after = *verdict.as_ref().unwrap_or(&Duration::ZERO);
-    world.faults.pause(after + wanted.delay).await;
+    world.common.faults.pause(after + wanted.delay).await;
     if let Some(loss) = wanted.loss {
         return loss;
     }
@@ -131,7 +131,7 @@ async fn send(world: &World, place: Place, head: &Parts, project_id: &str, body:
         Ok(_) => accepted(project_id, validate_only, now),
         Err(refusal) => refusal.response(),
     };
-    if let Some(time) = world.faults.retry_after(status) {
+    if let Some(time) = world.common.faults.retry_after(status) {
         response.headers_mut().insert(header::RETRY_AFTER, time);
     }
     Reply::Answer(response)

@@ -42,8 +42,8 @@ struct Fault(&'static str, &'static str);
 
 /// Answers one request for a token; [`None`] when it is never to be answered.
 pub(super) async fn answer(world: &World, body: &[u8]) -> Option<Response<Bytes>> {
-    let now = world.faults.now(&world.clock);
-    match world.faults.token_outage() {
+    let now = world.common.faults.now(&world.clock);
+    match world.common.faults.token_outage() {
         None => {}
         Some(TokenOutage::Slow(time)) => sleep(time).await,
         Some(TokenOutage::InvalidGrant) => {
@@ -57,7 +57,7 @@ pub(super) async fn answer(world: &World, body: &[u8]) -> Option<Response<Bytes>
     }
     Some(match judge(world, body, now) {
         Ok(account) => {
-            count(&world.counters.access_tokens);
+            count(&world.common.counters.access_tokens);
             let token = world.access_tokens.issue(account.project_id(), &world.random, now);
             let body = json!({
                 "access_token": token,

@@ -3,8 +3,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 
-use crate::clock::Timestamp;
+use crate::{
+    clock::Timestamp,
+    sandbox::{control::payload, fake::Remembered},
+};
 
 /// A request as it arrived, and what it was answered. It has no `Debug`: tokens and payloads are
 /// not printed.
@@ -35,5 +39,30 @@ impl FcmRequest {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.status == 200
+    }
+}
+
+impl Remembered for FcmRequest {
+    fn is_accepted(&self) -> bool {
+        Self::is_accepted(self)
+    }
+
+    fn token(&self) -> &str {
+        &self.token
+    }
+
+    fn describe(&self) -> Value {
+        json!({
+            "time_ms": self.time.unix_millis(),
+            "connection": self.connection,
+            "project_id": self.project_id,
+            "token": self.token,
+            "validate_only": self.validate_only,
+            "payload": payload(&self.body),
+            "status": self.status,
+            "error_code": self.error_code,
+            "is_accepted": self.is_accepted(),
+            "is_answer_lost": self.is_answer_lost,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::sandbox::counters::Counters;
 
 #[tokio::test]
 async fn a_good_request_is_accepted_with_its_id_and_an_empty_body() {

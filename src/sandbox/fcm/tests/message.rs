@@ -1,6 +1,7 @@
 //! What Google demands of a message, and what devices answer.
 
 use super::*;
+use crate::sandbox::counters::Counters;
 
 #[tokio::test]
 async fn a_good_message_is_accepted_with_a_name() {
