@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
 use super::{
@@ -59,9 +59,9 @@ impl Providers {
         reloaded
     }
 
-    /// Looks at all files every five seconds, for ever.
+    /// Looks at all files every five seconds, for ever; not at once, because the start has just read them.
     pub async fn keep_fresh(&self) {
-        let mut ticks = interval(LOOK_INTERVAL);
+        let mut ticks = interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

@@ -45,7 +45,8 @@ pub(super) struct Notes {
 pub(super) struct Done {
     pub(super) at: Instant,
     pub(super) delay: Duration,
-    pub(super) is_refused: bool,
+    /// The reason it was refused with.
+    pub(super) refusal: Option<String>,
 }
 
 impl Journal {
@@ -77,8 +78,8 @@ impl Journal {
         }
         if is_logged {
             let delay = if let Act::AnswerAfter(delay) = act { *delay } else { Duration::ZERO };
-            let is_refused = matches!(act, Act::Refuse(_));
-            let done = Done { at, delay, is_refused };
+            let refusal = if let Act::Refuse(reason) = act { Some(reason.clone()) } else { None };
+            let done = Done { at, delay, refusal };
             notes.logged.entry(seen.connection).or_default().push_back(done);
         }
     }

@@ -228,12 +228,15 @@ fn match_up(kind: Kind, log: &[Entry], notes: &mut Notes) -> Vec<Option<Done>> {
     let done = |entry: &Entry| {
         let queue = notes.logged.get_mut(&entry.connection)?;
         let may_be_outage = entry.reason.as_deref().is_some_and(|reason| outages.contains(&reason));
-        // Of two refusals in a row it does not matter which was the script's.
-        if may_be_outage && queue.front().is_none_or(|next| !next.is_refused) {
+        // Of two refusals in a row for one reason it does not matter which was the script's.
+        if may_be_outage && queue.front().is_none_or(|next| next.refusal != entry.reason) {
             return None;
         }
         let done = queue.pop_front()?;
-        assert!(!done.is_refused || !entry.is_accepted, "the log has the order of the script");
+        assert!(
+            done.refusal.is_none() || !entry.is_accepted,
+            "the log has the order of the script"
+        );
         Some(done)
     };
     log.iter().map(done).collect()
