@@ -19,7 +19,8 @@ pub struct OutboundConfig {
     /// How often an open connection to a push service is asked whether anybody is there. Default 30 s.
     #[serde(deserialize_with = "duration::read")]
     pub ping_interval: Duration,
-    /// How long the answer may take before the connection is replaced. Default 10 s.
+    /// How long the answer may take before the connection is replaced; also one on which the push service
+    /// allows no request at all for so long, when some wait. Default 10 s.
     #[serde(deserialize_with = "duration::read")]
     pub ping_timeout: Duration,
     /// A connection to a push service is replaced at about this age. Default 1 h.

@@ -33,6 +33,8 @@ pub(super) struct Connection {
     in_flight: AtomicUsize,
     /// The peer's `SETTINGS_MAX_CONCURRENT_STREAMS`.
     limit: AtomicUsize,
+    /// Since when the peer allows no request at all.
+    shut_since: Mutex<Option<Instant>>,
     /// It takes one request only until that was answered.
     is_first_alone: bool,
     /// The peer has answered a request on it.
@@ -59,8 +61,10 @@ impl Connection {
         is_first_alone: bool,
         doubts: mpsc::Sender<()>,
     ) -> Self {
+        let limit = sender.current_max_send_streams();
         Self {
-            limit: sender.current_max_send_streams().into(),
+            limit: limit.into(),
+            shut_since: Mutex::new((limit == 0).then(Instant::now)),
             probe: Mutex::new(sender.clone()),
             sender,
             in_flight: AtomicUsize::new(0),
@@ -120,6 +124,14 @@ impl Connection {
 
     pub(super) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Relaxed);
+        let mut since = self.shut_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = if limit == 0 { since.or_else(|| Some(Instant::now())) } else { None };
+    }
+
+    /// Whether the peer has allowed no request at all for so long.
+    pub(super) fn is_shut_for(&self, time: Duration) -> bool {
+        let since = *self.shut_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= time)
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -166,9 +178,10 @@ impl Connection {
     }
 
     /// Whether that it is full tells that another one is needed: a fresh one takes one request only, so
-    /// that its fullness says nothing until it has answered.
+    /// that its fullness says nothing until it has answered; and one that is shut may soon be open again.
     pub(super) fn is_settled(&self) -> bool {
-        self.is_proven() || self.in_flight() == 0 && self.places() == 0 || self.is_slow_to_prove()
+        let is_open = self.limit() > 0;
+        is_open && self.is_proven() || self.is_shut_for(FAIR_TIME) || self.is_slow_to_prove()
     }
 
     pub(super) fn is_retired(&self) -> bool {

@@ -88,14 +88,40 @@ impl Shared {
         if connection.is_idle() {
             self.leave_locked(&mut places, connection);
         } else if !connection.is_retired() {
-            // Where nothing is sent no successor ever shows that it serves: one old connection waits for that.
-            if let Some(older) = places.aging().filter(|older| older.in_flight() == 0) {
-                self.leave_locked(&mut places, &older);
-            }
-            places.put_last(connection);
-            places.is_wanted = true;
+            self.replace(&mut places, connection);
+        }
+    }
+
+    /// Those who wait do not wait for ever: for the first answer on the connection, nor for a peer that lets
+    /// nobody in.
+    pub(super) fn look_after(self: &Arc<Self>, connection: &Connection) {
+        let is_shut = connection.is_shut_for(self.settings.ping_timeout);
+        if connection.is_proven() && !is_shut {
+            return;
+        }
+        let mut places = self.places();
+        if connection.is_retired() || places.queue.is_empty() {
+            return;
+        }
+        // "Servers SHOULD only set a zero value for short durations; if a server does not wish to accept
+        // requests, closing the connection is more appropriate", RFC 9113 section 6.5.2.
+        if is_shut && !connection.is_aging() {
+            tracing::info!(event = "provider.shut", origin = %self.origin, "the push service allows no request on a connection");
+            self.replace(&mut places, connection);
+        } else {
             self.grow(&mut places);
         }
+    }
+
+    /// Has another connection opened to take the place of this one, which serves until that one does.
+    fn replace(self: &Arc<Self>, places: &mut Places, connection: &Connection) {
+        // Where nothing is sent no successor ever shows that it serves: one old connection waits for that.
+        if let Some(older) = places.aging().filter(|older| older.in_flight() == 0) {
+            self.leave_locked(places, &older);
+        }
+        places.put_last(connection);
+        places.is_wanted = true;
+        self.grow(places);
     }
 
     /// Closes a connection that is not needed.

@@ -58,7 +58,7 @@ pub(super) fn mind<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         idle_quarter: settings.idle_timeout / 4,
         next_ping: now + settings.ping_interval,
         next_quarter: now + settings.idle_timeout / 4,
-        next_look: Some(now + FAIR_TIME),
+        next_look: now + FAIR_TIME,
         old_at: Some(now + jittered(settings.max_age, AGE_PERCENT, &shared.random)),
         end_at: None,
         pool,
@@ -113,8 +113,8 @@ struct Keeper {
     idle_quarter: Duration,
     next_ping: Instant,
     next_quarter: Instant,
-    /// While the first answer is due.
-    next_look: Option<Instant>,
+    /// When it is seen whether the peer answers its first request, and allows any.
+    next_look: Instant,
     old_at: Option<Instant>,
     /// When nobody holds on to the connection.
     end_at: Option<Instant>,
@@ -143,8 +143,8 @@ impl Keeper {
     }
 
     fn next_event(&self) -> Instant {
-        let others = [self.next_look, self.old_at, self.end_at];
-        let first = self.next_ping.min(self.next_quarter);
+        let others = [self.old_at, self.end_at];
+        let first = self.next_ping.min(self.next_quarter).min(self.next_look);
         others.into_iter().flatten().fold(first, Instant::min)
     }
 
@@ -152,11 +152,9 @@ impl Keeper {
         if self.end_at.is_some_and(|end| end <= now) {
             return false;
         }
-        if self.next_look.is_some_and(|look| look <= now) {
-            let is_proven = self.known.upgrade().is_none_or(|connection| connection.is_proven());
-            self.next_look = (!is_proven).then(|| now + FAIR_TIME);
-            // Those who wait for a first answer do not wait for ever.
-            self.tell(|pool, _| pool.grow(&mut pool.places()));
+        if self.next_look <= now {
+            self.next_look = now + FAIR_TIME;
+            self.tell(Shared::look_after);
         }
         if self.old_at.is_some_and(|old| old <= now) {
             self.old_at = None;

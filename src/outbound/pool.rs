@@ -36,7 +36,7 @@ pub struct PoolSettings {
     pub is_first_alone: bool,
     /// How often a connection is asked whether anybody is there.
     pub ping_interval: Duration,
-    /// How long the answer to that may take.
+    /// How long the answer to that may take, and how long the peer may allow no request at all while some wait.
     pub ping_timeout: Duration,
     /// A connection is replaced at about this age.
     pub max_age: Duration,

@@ -1,9 +1,11 @@
 //! The number of streams that a push service allows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{beside, notify_all, until_accepted};
-use crate::world::until;
+use tokio::time::{Instant, sleep};
+
+use super::{beside, notify_all, peer::REFUSED_STREAM, until_accepted};
+use crate::world::{IAGO, Phone, until};
 
 /// How long the peer takes for a push.
 const TAKES: Duration = Duration::from_millis(20);
@@ -41,7 +43,7 @@ async fn case_12_stream_limit_is_obeyed_at_every_moment() {
 
     lines[0].limit(0);
     let waiting = tokio::spawn(async move { notify_all(&server, 150..152).await });
-    tokio::time::sleep(TAKES * 10).await;
+    sleep(TAKES * 10).await;
     assert_eq!(peer.arrived(), 150, "none is allowed");
     lines[0].limit(1);
     waiting.await.unwrap();
@@ -53,5 +55,57 @@ async fn case_12_stream_limit_is_obeyed_at_every_moment() {
     let waited = ["provider=\"apns\"", "le=\"+Inf\""];
     let waited = world.metric("push_bouncer_push_queue_duration_seconds_bucket", &waited).await;
     assert_eq!(waited, 152.0);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_stays_shut_is_replaced_when_somebody_waits() {
+    let settings = "apns.sandbox.connections = 1\napns.sandbox.attempt_timeout = \"30s\"\n\
+                    push.answer_within = \"100ms\"\noutbound.ping_timeout = \"1s\"";
+    let (world, server, peer) = beside(settings, 100, |line, stream, _| {
+        if line.number == 1 {
+            line.answer(stream);
+        }
+    })
+    .await;
+    notify_all(&server, [0]).await;
+    until_accepted(&world, 1).await;
+    let first = Arc::clone(&peer.lines()[0]);
+    first.limit(0);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(peer.lines().len(), 1, "nobody waits");
+
+    notify_all(&server, [1]).await;
+    until("it goes over another one", async || (peer.arrived() == 2).then_some(())).await;
+    assert!(!first.is_closed(), "the first one stays until the other has answered");
+    let second = Arc::clone(&peer.lines()[1]);
+    second.answer(second.seen().open[0]);
+    until_accepted(&world, 2).await;
+    until("the first one is closed", async || first.is_closed().then_some(())).await;
+    assert_eq!((first.seen().violations, peer.lines().len()), (0, 2));
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_lets_nobody_in_is_not_stormed() {
+    let settings = "apns.sandbox.attempt_timeout = \"1s\"\noutbound.ping_timeout = \"1s\"\n\
+                    push.answer_within = \"100ms\"\nlimits.server.rate = \"1000000/min\"";
+    // What was sent before it was known is refused.
+    let (world, server, peer) =
+        beside(settings, 0, |line, stream, _| line.reset(stream, REFUSED_STREAM)).await;
+    // One push to a phone waits at a time.
+    for number in 1..20 {
+        server.register_phone(IAGO, &Phone::apple(&format!("iphone {number}"))).await;
+    }
+    let (began, mut number) = (Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(4) {
+        notify_all(&server, [number]).await;
+        sleep(TAKES).await;
+        number += 1;
+    }
+    let opened = peer.lines().len();
+    assert!((2..=10).contains(&opened), "{opened} connections in four seconds");
+    assert!(peer.arrived() <= opened, "{} requests on {opened} connections", peer.arrived());
+    assert_eq!(world.metric("push_bouncer_provider_available", &["apns"]).await, 1.0);
     world.shutdown().await;
 }
