@@ -5,6 +5,7 @@ mod headers;
 mod life;
 mod limits;
 mod peer;
+mod pool;
 
 use std::sync::Arc;
 

@@ -1,7 +1,11 @@
 //! How connections are opened, left and replaced.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use push_bouncer::sandbox::faults::{Act, Seen};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -9,7 +13,10 @@ use super::{
     peer::{ENHANCE_YOUR_CALM, INTERNAL_ERROR, Line, NO_ERROR, Peer, REFUSED_STREAM},
     pushes, until_accepted,
 };
-use crate::world::{IAGO, Phone, Stage, TOPICS, until};
+use crate::{
+    delivery::with_phones,
+    world::{IAGO, Phone, Stage, TOPICS, until},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn case_10_goaway_resends_above_last_stream_id() {
@@ -35,6 +42,33 @@ async fn case_10_goaway_resends_above_last_stream_id() {
     assert_eq!(world.metric("push_bouncer_provider_goaways_total", &goaways).await, 1.0);
     until("the old connection is closed", async || lines[0].is_closed().then_some(())).await;
     assert_eq!((connections(&world, "open").await, connections(&world, "draining").await), (1, 0));
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_09_a_connection_whose_answer_says_shutdown_is_left() {
+    let (world, server) = with_phones("", &[Phone::apple("iphone")]).await;
+    let arrived: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let noted = Arc::clone(&arrived);
+    let script = move |seen: &Seen| {
+        let mut noted = noted.lock().unwrap();
+        noted.push(seen.connection);
+        if noted.len() == 2 { Act::Refuse("Shutdown".to_owned()) } else { Act::Answer }
+    };
+    world.surroundings.apns.faults().set_script(Some(Arc::new(script)));
+
+    for number in 0..3 {
+        notify_all(&server, [number]).await;
+    }
+
+    // The refused one is tried again.
+    until_accepted(&world, 3).await;
+    assert_eq!(*arrived.lock().unwrap(), [1, 1, 2, 2]);
+    until("the first one is closed", async || {
+        (connections(&world, "draining").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(connections(&world, "open").await, 1);
     world.shutdown().await;
 }
 

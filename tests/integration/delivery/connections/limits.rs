@@ -59,6 +59,42 @@ async fn case_12_stream_limit_is_obeyed_at_every_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_place_in_time_is_tried_again_and_opens_no_breaker() {
+    // More than failures in a row open a breaker.
+    const PHONES: usize = 25;
+    let settings = "apns.sandbox.connections = 1\napns.sandbox.attempt_timeout = \"2s\"\n\
+                    push.answer_within = \"100ms\"\noutbound.ping_timeout = \"1m\"";
+    let (world, server, peer) = beside(settings, 100, |line, stream, _| line.answer(stream)).await;
+    notify_all(&server, [0]).await;
+    until_accepted(&world, 1).await;
+    for number in 1..PHONES {
+        server.register_phone(IAGO, &Phone::apple(&format!("iphone {number}"))).await;
+    }
+    let line = Arc::clone(&peer.lines()[0]);
+    line.limit(0);
+    until("it is known", async || {
+        let most = world.metric("push_bouncer_provider_streams_max", &["provider=\"apns\""]).await;
+        (most == 0.0).then_some(())
+    })
+    .await;
+
+    notify_all(&server, [1]).await;
+    let is_available = until("all waited in vain", async || {
+        let cause = ["provider=\"apns\"", "cause=\"crowded\""];
+        let retries = world.metric("push_bouncer_push_retries_total", &cause).await;
+        let available = world.metric("push_bouncer_provider_available", &["apns"]).await;
+        (retries >= PHONES as f64 || available != 1.0).then_some(available == 1.0)
+    })
+    .await;
+    assert!(is_available, "nothing is known of the push service");
+    assert_eq!(peer.arrived(), 1);
+    line.limit(100);
+    until_accepted(&world, PHONES + 1).await;
+    assert_eq!(peer.arrived(), PHONES + 1, "each was sent once");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_stays_shut_is_replaced_when_somebody_waits() {
     let settings = "apns.sandbox.connections = 1\napns.sandbox.attempt_timeout = \"30s\"\n\
                     push.answer_within = \"100ms\"\noutbound.ping_timeout = \"1s\"";

@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{OwnedMutexGuard, mpsc},
     task::JoinSet,
     time::sleep,
 };
@@ -47,10 +47,14 @@ pub(super) const ENHANCE_YOUR_CALM: u32 = 11;
 /// from 1.
 pub(super) type Script = dyn Fn(&Arc<Line>, u32, usize) + Send + Sync;
 
+/// Through which every connection comes that was accepted.
+type Door = tokio::sync::Mutex<()>;
+
 /// The push service; dropping it ends its connections.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     lines: Arc<Mutex<Vec<Arc<Line>>>>,
+    door: Arc<Door>,
     _accepting: JoinSet<()>,
 }
 
@@ -93,6 +97,8 @@ impl Peer {
         let address = listener.local_addr().unwrap();
         let lines: Arc<Mutex<Vec<Arc<Line>>>> = Arc::default();
         let (known, script): (_, Arc<Script>) = (Arc::clone(&lines), Arc::new(script));
+        let door: Arc<Door> = Arc::default();
+        let way_in = Arc::clone(&door);
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut serving = JoinSet::new();
@@ -106,14 +112,21 @@ impl Peer {
                     line
                 };
                 let (tls, script) = (Arc::clone(&tls), Arc::clone(&script));
+                let door = Arc::clone(&way_in);
                 serving.spawn(async move {
+                    drop(door.lock().await);
                     // It ends when the client leaves, however it does so.
                     let _ = serve(tcp, tls, &line, outgoing, streams, &*script).await;
                     line.is_closed.store(true, SeqCst);
                 });
             }
         });
-        Self { address, lines, _accepting: accepting }
+        Self { address, lines, door, _accepting: accepting }
+    }
+
+    /// Lets no further connection begin with TLS until what it gives is dropped.
+    pub(super) async fn close_the_door(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.door).lock_owned().await
     }
 
     /// All connections there ever were.
