@@ -189,14 +189,15 @@ fn give_up(place: &Place<'_>, error: &h2::Error) {
 /// What an ended stream means, by RFC 9113 sections 6.8 and 8.7.
 fn failed(place: &Place<'_>, error: &h2::Error) -> SendError {
     if error.is_reset() {
+        // "REFUSED_STREAM ... indicates that the stream is being closed prior to any processing": it says
+        // nothing of what the peer does with others.
+        if error.reason() == Some(Reason::REFUSED_STREAM) {
+            return SendError::Unprocessed;
+        }
         if error.is_remote() {
             place.prove();
         }
-        return match error.reason() {
-            // "REFUSED_STREAM ... indicates that the stream is being closed prior to any processing".
-            Some(Reason::REFUSED_STREAM) => SendError::Unprocessed,
-            _ => SendError::Interrupted,
-        };
+        return SendError::Interrupted;
     }
     give_up(place, error);
     if error.is_go_away() && error.is_remote() {

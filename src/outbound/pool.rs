@@ -224,7 +224,7 @@ impl Place<'_> {
         &self.connection
     }
 
-    /// The peer has answered a request on the connection, however.
+    /// The peer has answered a request on the connection, however; refusing it unread is no answer.
     pub(super) fn prove(&self) {
         if self.connection.prove() {
             self.pool.proven(&self.connection);

@@ -14,9 +14,9 @@ use push_bouncer::{
     sandbox::authority::Authority,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::peer::{Line, Peer};
+use super::peer::{Line, Peer, REFUSED_STREAM};
 use crate::world::until;
 
 /// Longer than anything here takes that happens at all.
@@ -142,6 +142,30 @@ async fn who_gives_up_when_its_place_is_handed_over_leaves_it_to_the_next() {
     third.await.expect("the place was handed on");
     pair.send().await.expect("and given back");
     assert_eq!(pair.arrived(), [4]);
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_no_answer_after_which_a_fresh_connection_takes_more() {
+    let pair = Pair::new(100, |line, stream, number| match number {
+        1 => line.reset(stream, REFUSED_STREAM),
+        2 => {}
+        _ => line.answer(stream),
+    })
+    .await;
+    let mut first = pin!(pair.send());
+    tokio::select! {
+        _ = &mut first => panic!("nobody answered"),
+        () = pair.until_arrived(2) => {}
+    }
+    let mut second = pin!(pair.send());
+    assert!(poll!(&mut second).is_pending());
+    // If it were sent it would be here by now.
+    sleep(SHORT).await;
+    assert_eq!(pair.arrived(), [2]);
+    pair.answer();
+    first.await.unwrap();
+    second.await.unwrap();
+    assert_eq!(pair.arrived(), [3]);
 }
 
 #[tokio::test]
