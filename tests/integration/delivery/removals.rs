@@ -198,3 +198,81 @@ async fn messages_for_one_device_arrive_in_their_order_after_an_outage() {
     assert_eq!(outcomes(&world, "superseded").await, 6.0);
     world.shutdown().await;
 }
+
+/// A world where the removal of message 5 was accepted while the first attempt of the message had no answer yet.
+async fn overtaken() -> (World, ChatServer) {
+    let settings = "push.answer_within = \"50ms\"\napns.sandbox.attempt_timeout = \"60s\"\n\
+                    fcm.sandbox.attempt_timeout = \"60s\"";
+    let (world, server) =
+        with_phones(settings, &[Phone::apple("iphone"), Phone::android("android")]).await;
+    // Connections are open, and take more than one request at a time.
+    server.notify(&of_message(1)).await;
+    until("both have the first", async || {
+        (outcomes(&world, "accepted").await == 2.0).then_some(())
+    })
+    .await;
+    let asked = Arc::new(AtomicU64::new(0));
+    for faults in both(&world) {
+        let (all, own) = (Arc::clone(&asked), AtomicU64::new(0));
+        faults.set_script(Some(Arc::new(move |_| {
+            all.fetch_add(1, Ordering::Relaxed);
+            match own.fetch_add(1, Ordering::Relaxed) {
+                0 => Act::Swallow,
+                _ => Act::Answer,
+            }
+        })));
+    }
+    server.notify(&of_message(5)).await;
+    until("the message is under way", async || (asked.load(Ordering::Relaxed) == 2).then_some(()))
+        .await;
+    server.notify(&of_removal(&[5])).await;
+    until("the removal has arrived", async || {
+        (outcomes(&world, "accepted").await == 4.0).then_some(())
+    })
+    .await;
+    (world, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_its_removal_has_overtaken_is_not_sent_again() {
+    let (world, _server) = overtaken().await;
+    for faults in both(&world) {
+        faults.close_connections();
+    }
+    until("the message has come to its end", async || {
+        (world.metric("push_bouncer_pushes_total", &[]).await == 6.0).then_some(())
+    })
+    .await;
+    assert_eq!(outcomes(&world, "superseded").await, 2.0);
+    assert_shown(&world, &["m1", "r5"]);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_the_same_id_that_came_after_the_removal_is_sent() {
+    let (world, server) = overtaken().await;
+    for faults in both(&world) {
+        faults.close_connections();
+    }
+    until("the first has come to its end", async || {
+        (world.metric("push_bouncer_pushes_total", &[]).await == 6.0).then_some(())
+    })
+    .await;
+    for (faults, refusal) in both(&world).into_iter().zip(["ServiceUnavailable", "UNAVAILABLE"]) {
+        let asked = AtomicU64::new(0);
+        faults.set_script(Some(Arc::new(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Act::Refuse(refusal.to_owned()),
+            _ => Act::Answer,
+        })));
+    }
+    let mut again = of_message(5);
+    again["gcm_payload"]["content"] = "Hello again".into();
+    server.notify(&again).await;
+    until("it has come to its end", async || {
+        (world.metric("push_bouncer_pushes_total", &[]).await == 8.0).then_some(())
+    })
+    .await;
+    assert_eq!(outcomes(&world, "superseded").await, 2.0, "that was the first");
+    assert_shown(&world, &["m1", "r5", "m5"]);
+    world.shutdown().await;
+}
