@@ -251,28 +251,30 @@ impl Dispatcher {
         Ok(devices)
     }
 
-    /// The messages for both kinds of phone, where the user has such phones and we can reach them.
+    /// The messages for both kinds of phone, where the user has such phones.
     fn messages(
         &self,
         notification: Notification<'_>,
         android_devices: usize,
         apple_devices: usize,
     ) -> Result<(Option<Message>, Option<Message>), DispatchError> {
-        let providers = &self.shared.providers;
+        let is_said =
+            |payload| JsonObject::from_value(payload).is_some_and(|said| !said.is_empty());
+        let has_project = self.shared.providers.has(Provider::Fcm);
         let fcm = match android_devices {
             0 => None,
-            _ if !providers.has(Provider::Fcm) => None,
+            // What it says is not even looked at: each push comes to its end unsent.
+            _ if !has_project => is_said(notification.gcm_payload).then(FcmMessage::unsent),
             _ => FcmMessage::legacy(notification.gcm_payload, notification.gcm_options)?,
         };
         let apns = match apple_devices {
             0 => None,
             _ => ApnsMessage::legacy(notification.apns_payload),
         };
-        let is_said =
-            |payload| JsonObject::from_value(payload).is_some_and(|said| !said.is_empty());
+        let is_sent_to_android = has_project && fcm.is_some();
         if apple_devices > 0
             && apns.is_none()
-            && fcm.is_none()
+            && !is_sent_to_android
             && is_said(notification.apns_payload)
         {
             return Err(DispatchError::NothingToSend);

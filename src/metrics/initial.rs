@@ -54,6 +54,9 @@ pub(super) fn initialise(metrics: &Metrics) {
         for &reason in GivenUpReason::ALL {
             at_zero(&metrics.pushes_given_up, &GivenUpLabels { provider, reason });
         }
+        // Pushes that no app of the configuration reaches.
+        let (app, outcome) = ("none".to_owned(), PushOutcome::NotConfigured);
+        at_zero(&metrics.pushes, &PushLabels { provider, app, outcome });
         let of_provider = ProviderLabels { provider };
         at_zero(&metrics.push_retry_entries, &of_provider);
         at_zero(&metrics.provider_streams_in_flight, &of_provider);

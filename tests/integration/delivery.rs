@@ -8,6 +8,7 @@ mod fairness;
 mod load;
 mod memory;
 mod model;
+mod not_configured;
 mod outages;
 mod overload;
 mod proxy;

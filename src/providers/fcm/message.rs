@@ -100,6 +100,12 @@ impl FcmMessage {
         data.finish()
     }
 
+    /// A message for phones that no project of the operator reaches: it says nothing.
+    #[must_use]
+    pub fn unsent() -> Self {
+        Data::with_priority("normal").finish()
+    }
+
     /// Whether Google would refuse it for its size.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
