@@ -29,7 +29,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use breakers::Breakers;
 use duplicates::Duplicates;
@@ -97,6 +97,8 @@ struct Shared {
     /// The number of the next parcel.
     next_number: AtomicU64,
     is_ending: AtomicBool,
+    /// The time is over: what is under way is waited for no longer.
+    cut: CancellationToken,
     log: Sampled,
     tasks: TaskTracker,
 }
@@ -159,6 +161,7 @@ impl Delivery {
                 undecided: AtomicUsize::new(0),
                 next_number: AtomicU64::new(0),
                 is_ending: AtomicBool::new(false),
+                cut: CancellationToken::new(),
                 log: Sampled::default(),
                 tasks: TaskTracker::new(),
             }),

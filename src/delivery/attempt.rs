@@ -17,7 +17,7 @@ use super::{
 use crate::{
     brake::Pushed,
     domain::notification::Content,
-    metrics::{GivenUpReason, PushOutcome},
+    metrics::{GivenUpReason, PushOutcome, RetryLabels},
     providers::{AppKey, Attempted, Delay, Outcome, Scope, Why},
 };
 
@@ -97,10 +97,17 @@ impl Shared {
         parcel: &mut Parcel,
         leave: Leave,
     ) -> (Option<AppKey>, Step) {
-        parcel.attempts += 1;
         let Leave { app: asked, ticket } = leave;
-        let attempted = self.providers.attempt(&parcel.attempt(Some(asked))).await;
-        let Attempted { outcome, at, app } = attempted;
+        let attempted = match self.cut.is_cancelled() {
+            true => None,
+            false => {
+                self.is_attempted(parcel);
+                self.unless_cut(self.providers.attempt(&parcel.attempt(Some(asked)))).await
+            }
+        };
+        let Some(Attempted { outcome, at, app }) = attempted else {
+            return (Some(asked), Step::Decided(Final::cut()));
+        };
         let now = self.clock.running();
         if let Some(ticket) = ticket {
             match app {
@@ -126,14 +133,14 @@ impl Shared {
         });
         let fate = match (outcome, pushed) {
             (Outcome::Accepted, Some(pushed)) => {
-                self.brake.accepted(pushed).await;
+                self.unless_cut(self.brake.accepted(pushed)).await;
                 Fate::Accepted
             }
             (Outcome::Unregistered { since, reason }, Some(pushed)) => {
-                gone_if(self.brake.gone(pushed, since, reason).await)
+                gone_if(self.unless_cut(self.brake.gone(pushed, since, reason)).await)
             }
             (Outcome::Doubtful(reason), Some(pushed)) => {
-                gone_if(self.brake.doubtful(pushed, reason).await)
+                gone_if(self.unless_cut(self.brake.doubtful(pushed, reason)).await)
             }
             (Outcome::Rejected(reason), _) => {
                 self.log.refused(parcel, reason.as_str());
@@ -154,6 +161,24 @@ impl Shared {
             ) => Fate::NotAccepted,
         };
         (app, Step::Decided(Final::of(fate, label)))
+    }
+
+    /// Notes that an attempt begins; one after another counts as a retry.
+    fn is_attempted(&self, parcel: &mut Parcel) {
+        parcel.attempts += 1;
+        if let Some((cause, _)) = parcel.last {
+            let labels = RetryLabels { provider: parcel.provider(), cause };
+            self.metrics.push_retries.get_or_create(&labels).inc();
+        }
+    }
+
+    /// What comes of some work, unless the end of the bouncer comes first.
+    pub(super) async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.cut.cancelled() => None,
+        }
     }
 
     /// Leave to send a parcel by one of the apps that may reach its device; else when to ask again.
@@ -235,6 +260,6 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn gone_if(is_gone: bool) -> Fate {
-    if is_gone { Fate::Gone } else { Fate::NotAccepted }
+fn gone_if(is_gone: Option<bool>) -> Fate {
+    if is_gone == Some(true) { Fate::Gone } else { Fate::NotAccepted }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Delivery, outcome::Final};
 use crate::metrics::GivenUpReason;
@@ -10,9 +10,12 @@ use crate::metrics::GivenUpReason;
 /// How often it is looked at whether anything is left.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What is under way has so long to be counted once it is cut.
+const CUT_WITHIN: Duration = Duration::from_millis(250);
+
 impl Delivery {
-    /// Tries all that waits until nothing does, at the latest until `until`; then gives up what is left, and tells
-    /// how much that is. [`Delivery::keep_trying`] must go on meanwhile.
+    /// Tries all that waits until nothing does, at the latest until `until`; then gives up what is left, cuts what
+    /// is under way, and tells how much that is. [`Delivery::keep_trying`] must go on meanwhile.
     pub async fn finish(&self, until: Instant) -> usize {
         let shared = &self.shared;
         shared.is_ending.store(true, Ordering::Relaxed);
@@ -52,6 +55,14 @@ impl Delivery {
                 "work was cut at the end of the grace period"
             );
         }
+        shared.cut.cancel();
+        let all_counted = async {
+            while shared.undecided.load(Ordering::Relaxed) > 0 {
+                sleep(LOOK).await;
+            }
+        };
+        // What is not counted by then is stuck, and ends with the program.
+        let _ = timeout(CUT_WITHIN, all_counted).await;
         given_up
     }
 }

@@ -38,6 +38,12 @@ impl Final {
         let outcome = parcel.last.map_or(PushOutcome::ProviderError, |(_, outcome)| outcome);
         Self { fate: Fate::NotAccepted, outcome, given_up: Some(reason) }
     }
+
+    /// The bouncer ends before the answer: the push may arrive, and may not.
+    pub(super) fn cut() -> Self {
+        let given_up = Some(GivenUpReason::Shutdown);
+        Self { fate: Fate::NotAccepted, outcome: PushOutcome::Timeout, given_up }
+    }
 }
 
 impl Shared {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::device::Provider,
-    metrics::{ProviderLabels, PushOutcome, RetryLabels},
+    metrics::{ProviderLabels, PushOutcome},
     providers::AppKey,
 };
 
@@ -108,17 +108,13 @@ impl Shared {
 
     async fn try_again(&self, mut parcel: Box<Parcel>, leave: Leave, _place: OwnedSemaphorePermit) {
         // Logged out, or dead, while it waited. Where that cannot be read, it is sent.
-        if let Ok(false) = self.registry.is_live(parcel.push.row).await {
+        if let Some(Ok(false)) = self.unless_cut(self.registry.is_live(parcel.push.row)).await {
             if let Some(ticket) = leave.ticket {
                 self.breakers.told_nothing(leave.app, ticket);
             }
             self.store.decided(&parcel, self.clock.running());
             let end = Final::of(Fate::NotAccepted, PushOutcome::Superseded);
             return self.decided(&parcel, Some(leave.app), end);
-        }
-        if let Some((cause, _)) = parcel.last {
-            let labels = RetryLabels { provider: parcel.provider(), cause };
-            self.metrics.push_retries.get_or_create(&labels).inc();
         }
         let (app, step) = self.attempt(&mut parcel, leave).await;
         match step {

@@ -18,6 +18,7 @@ pub(crate) use chat_server::{ChatServer, Registered};
 pub(crate) use client::{Answer, Client};
 use database::TestDatabase;
 pub(crate) use dns::{FakeDns, SECOND_LOOPBACK};
+pub(crate) use operator::sum_of;
 pub(crate) use people::{IAGO, Phone, User, message, to};
 pub(crate) use program::Program;
 pub(crate) use pushes::{Kind, LogPosition, Push};
@@ -244,6 +245,13 @@ impl World {
     /// The same chat server as it was with another address of the server.
     pub(crate) fn same_chat_server(&self, server: &ChatServer) -> ChatServer {
         server.moved_to(self.address(), self.surroundings.authority())
+    }
+
+    /// Ends the server gracefully, and takes away its database; gives what its metrics say in the end.
+    pub(crate) async fn shutdown_with_metrics(self) -> String {
+        let metrics = Arc::clone(&self.server.app().metrics);
+        self.shutdown().await;
+        metrics.encode()
     }
 
     /// Ends the server gracefully, and takes away its database.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,8 +17,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::load::{Times, notify, tell};
-use crate::world::{ChatServer, Phone, Program, Registered, Stage, User, to, until};
+use super::{
+    load::{Times, notify, tell},
+    with_phones,
+};
+use crate::world::{
+    ChatServer, IAGO, Phone, Program, Registered, Stage, User, message, sum_of, to, until,
+};
 
 /// Connections over which notifies come in, one after the other on each.
 const CONNECTIONS: i64 = 24;
@@ -231,4 +239,39 @@ async fn in_an_outage_that_does_not_end_everything_is_told_in_time() {
     assert!(missing > 0, "the outage was long enough to matter");
     assert!(took < Duration::from_secs(3) + MARGIN, "{took:?}");
     stage.drop_database().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_each_push_has_one_outcome_also_those_under_way() {
+    let (iphone, android) = (Phone::apple("iphone"), Phone::android("android"));
+    let settings = "http.shutdown_grace = \"1s\"\npush.answer_within = \"50ms\"\n\
+                    apns.sandbox.attempt_timeout = \"60s\"";
+    let (world, server) = with_phones(settings, &[iphone, android]).await;
+    let (apns, fcm) = (world.surroundings.apns.faults(), world.surroundings.fcm.faults());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    apns.set_script(Some(Arc::new(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Act::Swallow
+    })));
+    fcm.set_retry_after(Some(Duration::from_secs(60)));
+    fcm.set_outage(Some(Outage::ServiceUnavailable));
+    server.notify(&to(IAGO, message())).await;
+    until("one is under way and one waits", async || {
+        let waiting = world.metric("push_bouncer_push_retry_entries", &["fcm"]).await;
+        (waiting == 1.0 && asked.load(Ordering::Relaxed) == 1).then_some(())
+    })
+    .await;
+
+    let metrics = world.shutdown_with_metrics().await;
+
+    let given_up = |provider| {
+        sum_of(&metrics, "push_bouncer_pushes_given_up_total", &[provider, "reason=\"shutdown\""])
+    };
+    assert_eq!((given_up("provider=\"apns\""), given_up("provider=\"fcm\"")), (1.0, 1.0));
+    let outcome = |outcome| sum_of(&metrics, "push_bouncer_pushes_total", &[outcome]);
+    assert_eq!((outcome("apns"), outcome("fcm")), (1.0, 1.0), "{metrics}");
+    assert_eq!((outcome("\"timeout\""), outcome("\"provider_error\"")), (1.0, 1.0));
+    let none = ["none_accepted", "v1"];
+    assert_eq!(sum_of(&metrics, "push_bouncer_notifications_total", &none), 1.0);
 }

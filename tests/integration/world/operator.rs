@@ -35,12 +35,17 @@ impl World {
     /// `name="value"`.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let (_, text) = self.operator_get("/metrics").await;
-        let value = |line: &str| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let (found, given) = series.split_once('{').unwrap_or((series, ""));
-            let is_it = found == name && labels.iter().all(|label| given.contains(label));
-            is_it.then(|| value.parse::<f64>().expect("a value is a number"))
-        };
-        text.lines().filter_map(value).sum()
+        sum_of(&text, name, labels)
     }
+}
+
+/// The same in the text of all metrics.
+pub(crate) fn sum_of(metrics: &str, name: &str, labels: &[&str]) -> f64 {
+    let value = |line: &str| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, given) = series.split_once('{').unwrap_or((series, ""));
+        let is_it = found == name && labels.iter().all(|label| given.contains(label));
+        is_it.then(|| value.parse::<f64>().expect("a value is a number"))
+    };
+    metrics.lines().filter_map(value).sum()
 }
