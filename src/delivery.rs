@@ -207,7 +207,7 @@ impl Delivery {
             let earlier = occurrences.entry(push.row).or_insert(0);
             let occurrence = *earlier;
             *earlier += 1;
-            let parcel = Box::new(Parcel {
+            let mut parcel = Box::new(Parcel {
                 occurrence,
                 expires: came + shared.life_of(&push.message),
                 job: Arc::clone(&job),
@@ -221,11 +221,16 @@ impl Delivery {
                 came,
                 began,
             });
-            let is_new = job.remembered.as_ref().is_none_or(|known| known.begin(parcel.key()));
-            if is_new {
-                parcels.push(parcel);
-            } else {
-                shared.is_repeated(&parcel);
+            let id = match &job.remembered {
+                None => Some(parcel.id),
+                Some(known) => known.begin(parcel.key(), parcel.id),
+            };
+            match id {
+                Some(id) => {
+                    parcel.id = id;
+                    parcels.push(parcel);
+                }
+                None => shared.is_repeated(&parcel),
             }
         }
         if !parcels.is_empty() {

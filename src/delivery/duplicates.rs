@@ -9,6 +9,7 @@ use std::{
 };
 
 use ring::hmac;
+use uuid::Uuid;
 
 use crate::{
     clock::Clock,
@@ -48,7 +49,14 @@ const DEVICES_OF_ENTRY: usize = 8;
 
 /// What became of the devices of one notification, over all its repetitions.
 pub(super) struct Remembered {
-    pushes: Mutex<Vec<(PushKey, State)>>,
+    pushes: Mutex<Vec<Known>>,
+}
+
+struct Known {
+    key: PushKey,
+    /// What the push service was told it is called; by nothing else does it know the push again.
+    id: Uuid,
+    state: State,
 }
 
 /// A push of a notification: its device, and the how manieth of that device it is, since a request may name one
@@ -152,18 +160,19 @@ impl Remembered {
         Self { pushes: Mutex::new(Vec::with_capacity(pushes)) }
     }
 
-    /// Whether the push is to be sent; it is being tried from now on then.
-    pub(super) fn begin(&self, key: PushKey) -> bool {
+    /// What the push is called, if it is to be sent; it is being tried from now on then. One that failed keeps the
+    /// id it had; any other gets `id`.
+    pub(super) fn begin(&self, key: PushKey, id: Uuid) -> Option<Uuid> {
         let mut pushes = self.pushes();
-        match pushes.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, state @ State::Failed)) => {
-                *state = State::Trying;
-                true
+        match pushes.iter_mut().find(|known| known.key == key) {
+            Some(known) if known.state == State::Failed => {
+                known.state = State::Trying;
+                Some(known.id)
             }
-            Some(_) => false,
+            Some(_) => None,
             None => {
-                pushes.push((key, State::Trying));
-                true
+                pushes.push(Known { key, id, state: State::Trying });
+                Some(id)
             }
         }
     }
@@ -171,12 +180,12 @@ impl Remembered {
     /// Notes the final outcome.
     pub(super) fn end(&self, key: PushKey, is_accepted: bool) {
         let state = if is_accepted { State::Accepted } else { State::Failed };
-        if let Some((_, known)) = self.pushes().iter_mut().find(|(known, _)| *known == key) {
-            *known = state;
+        if let Some(known) = self.pushes().iter_mut().find(|known| known.key == key) {
+            known.state = state;
         }
     }
 
-    fn pushes(&self) -> MutexGuard<'_, Vec<(PushKey, State)>> {
+    fn pushes(&self) -> MutexGuard<'_, Vec<Known>> {
         self.pushes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -194,7 +203,11 @@ mod tests {
 
     fn is_new(duplicates: &Duplicates, server_id: i64, body: &[u8]) -> bool {
         let remembered = duplicates.find(server_id, Origin::Notify, body, 1);
-        remembered.is_some_and(|remembered| remembered.begin((Row::Device(1), 0)))
+        remembered.is_some_and(|remembered| begins(&remembered, (Row::Device(1), 0)))
+    }
+
+    fn begins(remembered: &Remembered, key: PushKey) -> bool {
+        remembered.begin(key, Uuid::nil()).is_some()
     }
 
     #[test]
@@ -225,11 +238,13 @@ mod tests {
     fn a_device_that_failed_is_tried_again_and_no_other() {
         let remembered = Remembered::of(2);
         let (failed, accepted) = ((Row::Device(1), 0), (Row::Device(1), 1));
-        assert!(remembered.begin(failed) && remembered.begin(accepted));
-        assert!(!remembered.begin(failed), "it is being tried");
+        let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(remembered.begin(failed, id), Some(id));
+        assert!(begins(&remembered, accepted));
+        assert!(!begins(&remembered, failed), "it is being tried");
         remembered.end(failed, false);
         remembered.end(accepted, true);
-        assert!(remembered.begin(failed));
-        assert!(!remembered.begin(accepted));
+        assert_eq!(remembered.begin(failed, other), Some(id), "it is the same push");
+        assert!(!begins(&remembered, accepted));
     }
 }

@@ -1,11 +1,15 @@
 //! A notify that comes again reaches only the devices that did not accept the first one.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use push_bouncer::sandbox::faults::{Act, Outage, Script, Seen};
 use serde_json::{Value, json};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{NOTICED, accepted, outcomes, until_accepted, with_phones};
 use crate::world::{ChatServer, IAGO, Phone, User, World, message, to, until};
@@ -36,7 +40,7 @@ async fn a_repeat_reaches_only_devices_that_did_not_accept() {
     let refused = Phone::apple("refused");
     server.register_phone(IAGO, &refused).await;
     let token = refused.token.clone();
-    let script: Script = std::sync::Arc::new(move |seen: &Seen| match seen.token == token {
+    let script: Script = Arc::new(move |seen: &Seen| match seen.token == token {
         true => Act::Refuse("PayloadTooLarge".to_owned()),
         false => Act::Answer,
     });
@@ -195,5 +199,45 @@ async fn an_encrypted_body_that_comes_again_is_known_and_one_encrypted_anew_is_n
     assert_eq!(outcomes(&world, "deduplicated").await, 4.0);
     server.notify_encrypted(REALM, &pushes("AB==")).await;
     assert_eq!(each(&world, &phones), [2, 2]);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_was_given_up_has_the_same_apns_id_when_its_notify_comes_again() {
+    let phones = [Phone::apple("one"), Phone::apple("two")];
+    let (world, server) = with_phones("push.retry_for = \"0\"", &phones).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let script: Script = Arc::new(move |seen: &Seen| {
+        told.lock().unwrap().push((seen.token.clone(), seen.apns_id.clone().unwrap()));
+        Act::Refuse("ServiceUnavailable".to_owned())
+    });
+    world.surroundings.apns.faults().set_script(Some(script));
+    // The ids of one notify, in the order of the phones.
+    let notify = async |body: &Value| {
+        let before = world.metric("push_bouncer_pushes_given_up_total", &[]).await;
+        server.notify(body).await;
+        until("both are given up", async || {
+            let given_up = world.metric("push_bouncer_pushes_given_up_total", &[]).await;
+            (given_up == before + 2.0).then_some(())
+        })
+        .await;
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        assert!(seen.iter().all(|(_, id)| Uuid::parse_str(id).unwrap().get_version_num() == 4));
+        phones.each_ref().map(|phone| {
+            let (_, id) = seen.iter().find(|(token, _)| *token == phone.token).unwrap();
+            id.clone()
+        })
+    };
+    let body = to(IAGO, message());
+    let first = notify(&body).await;
+    assert_ne!(first[0], first[1], "nobody learns that both are of one message");
+    assert_eq!(notify(&body).await, first);
+    assert_eq!(notify(&body).await, first);
+    let other = notify(&to(IAGO, message())).await;
+    assert!(other.iter().all(|id| !first.contains(id)), "another notification");
+    world.clock.advance(10 * MINUTE);
+    let later = notify(&body).await;
+    assert!(later.iter().all(|id| !first.contains(id)), "a new notification");
     world.shutdown().await;
 }
