@@ -8,6 +8,7 @@ mod gate;
 mod json_web_token;
 mod outcome;
 mod reload;
+mod unknown_words;
 
 use std::{
     path::Path,
@@ -33,6 +34,7 @@ pub use credential::Credential;
 pub use fcm::{FcmMessage, FcmMessageError, FcmReason};
 pub use outcome::{Delay, Failure, Outcome, RejectionReason, Scope, Why};
 pub use reload::Reloaded;
+use unknown_words::UnknownWords;
 
 /// Who asks for a longer pause than this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -84,6 +86,7 @@ struct Tools {
     clock: Clock,
     random: Random,
     metrics: Arc<Metrics>,
+    unknown_words: Arc<UnknownWords>,
 }
 
 impl Tools {
@@ -192,6 +195,7 @@ impl Providers {
             clock: clock.clone(),
             random: random.clone(),
             metrics: Arc::clone(metrics),
+            unknown_words: Arc::default(),
         };
         let apns = apns::Apns::new(&config.apns, &tools)?;
         let fcm = fcm::Fcm::new(&config.fcm, &tools)?;

@@ -15,6 +15,7 @@ mod proxy;
 mod removals;
 mod restart;
 mod retries;
+mod unknown_reasons;
 
 use std::time::Duration;
 

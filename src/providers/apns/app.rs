@@ -171,13 +171,36 @@ impl App {
             self.last_success.store(now.unix_millis(), Ordering::Relaxed);
             Outcome::Accepted
         } else {
-            let outcome = refusal(&reply, now);
+            let outcome = self.refusal(&reply, now, attempt);
             if is_ending(&outcome) {
                 choice.generation.pool.leave_connection_of(&reply);
             }
             outcome
         };
         Answer { outcome, headers: reply.headers }
+    }
+
+    fn refusal(&self, reply: &Reply, now: Timestamp, attempt: &Attempt<'_>) -> Outcome {
+        let status = reply.status.as_u16();
+        let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
+            return Outcome::Delayed(Delay {
+                why: Why::Failed(Failure::Unexplained(status)),
+                retry_after: retry_after(reply, now),
+            });
+        };
+        let reason = ApnsReason::from_apple(&body.reason);
+        if reason == ApnsReason::Other {
+            let (tools, token) = (self.place.tools(), &attempt.target.token);
+            let of = (Provider::Apns, &*self.name);
+            tools.unknown_words.tell(of, status, &body.reason, token, tools.clock.running());
+        }
+        let since = body.timestamp.map(Timestamp::from_unix_millis);
+        match reason.meaning(status, since) {
+            Outcome::Delayed(delay) => {
+                Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
+            }
+            decided => decided,
+        }
     }
 
     /// Tells the metrics when this credential ends.
@@ -238,20 +261,4 @@ struct ErrorBody {
     reason: String,
     /// With status 410: when Apple last knew the token to be gone, in milliseconds.
     timestamp: Option<i64>,
-}
-
-fn refusal(reply: &Reply, now: Timestamp) -> Outcome {
-    let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
-        return Outcome::Delayed(Delay {
-            why: Why::Failed(Failure::Unexplained(reply.status.as_u16())),
-            retry_after: retry_after(reply, now),
-        });
-    };
-    let since = body.timestamp.map(Timestamp::from_unix_millis);
-    match ApnsReason::from_apple(&body.reason).meaning(reply.status.as_u16(), since) {
-        Outcome::Delayed(delay) => {
-            Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
-        }
-        decided => decided,
-    }
 }

@@ -99,11 +99,11 @@ impl Project {
         let deadline = Instant::now() + self.attempt_timeout;
         let body = message.body(&attempt.target.token);
         let account = self.account.load_full();
-        let outcome = self.send_by(&account, attempt.owner, &body, deadline).await;
+        let outcome = self.send_by(&account, attempt, &body, deadline).await;
         if is_for_want_of_a_token(&outcome)
             && let Some(newer) = self.newer_than(&account)
         {
-            return self.send_by(&newer, attempt.owner, &body, deadline).await;
+            return self.send_by(&newer, attempt, &body, deadline).await;
         }
         outcome
     }
@@ -111,7 +111,7 @@ impl Project {
     async fn send_by(
         &self,
         account: &Account,
-        owner: i64,
+        attempt: &Attempt<'_>,
         body: &Body,
         deadline: Instant,
     ) -> Outcome {
@@ -119,11 +119,11 @@ impl Project {
             Ok(authorization) => authorization,
             Err(error) => return Failure::AccessToken(error.to_string()).into(),
         };
-        let first = self.attempt(account, owner, body, authorization.clone(), deadline).await;
+        let first = self.attempt(account, attempt, body, authorization.clone(), deadline).await;
         if is_for_want_of_a_token(&first)
             && let Ok(renewed) = account.tokens.renew(&authorization, deadline).await
         {
-            return self.attempt(account, owner, body, renewed, deadline).await;
+            return self.attempt(account, attempt, body, renewed, deadline).await;
         }
         first
     }
@@ -131,7 +131,7 @@ impl Project {
     async fn attempt(
         &self,
         account: &Account,
-        owner: i64,
+        attempt: &Attempt<'_>,
         body: &Body,
         authorization: HeaderValue,
         deadline: Instant,
@@ -142,17 +142,38 @@ impl Project {
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, authorization);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let reply = match self.pool.send(owner, &request, body, deadline).await {
+        let reply = match self.pool.send(attempt.owner, &request, body, deadline).await {
             Ok(reply) => reply,
             Err(error) => return Failure::Send(error).into(),
         };
         self.place.skew.observe(&reply.headers);
         let now = self.place.tools.clock.now();
         if reply.status != StatusCode::OK {
-            return refusal(&reply, now);
+            return self.refusal(&reply, now, attempt);
         }
         self.last_success.store(now.unix_millis(), Ordering::Relaxed);
         accepted(&reply)
+    }
+
+    fn refusal(&self, reply: &Reply, now: Timestamp, attempt: &Attempt<'_>) -> Outcome {
+        let status = reply.status.as_u16();
+        let outcome = match rejection::read(&reply.body) {
+            Some((refusal, word)) => {
+                if refusal.reason == FcmReason::Other {
+                    let (tools, token) = (&self.place.tools, &attempt.target.token);
+                    let of = (Provider::Fcm, &*self.name);
+                    tools.unknown_words.tell(of, status, &word, token, tools.clock.running());
+                }
+                refusal.meaning(status)
+            }
+            None => Failure::Unexplained(status).into(),
+        };
+        match outcome {
+            Outcome::Delayed(delay) => {
+                Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
+            }
+            decided => decided,
+        }
     }
 }
 
@@ -179,19 +200,5 @@ fn accepted(reply: &Reply) -> Outcome {
     match serde_json::from_slice::<Accepted>(&reply.body) {
         Ok(_) => Outcome::Accepted,
         Err(_) => Failure::Unexplained(reply.status.as_u16()).into(),
-    }
-}
-
-fn refusal(reply: &Reply, now: Timestamp) -> Outcome {
-    let status = reply.status.as_u16();
-    let outcome = match rejection::read(&reply.body) {
-        Some(refusal) => refusal.meaning(status),
-        None => Failure::Unexplained(status).into(),
-    };
-    match outcome {
-        Outcome::Delayed(delay) => {
-            Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
-        }
-        decided => decided,
     }
 }

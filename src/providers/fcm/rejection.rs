@@ -129,10 +129,10 @@ impl Refusal {
     }
 }
 
-/// The reason in an answer's body; `None` when there is none.
+/// The reason in an answer's body, and the word that it was read from; `None` when there is none.
 ///
 /// Only the detail of FCM can say that a device is gone: a plain 404 is a wrong project or address.
-pub(super) fn read(body: &[u8]) -> Option<Refusal> {
+pub(super) fn read(body: &[u8]) -> Option<(Refusal, String)> {
     let Answer { error } = serde_json::from_slice(body).ok()?;
     let is_fcm = |detail: &&Detail| {
         detail.kind.as_deref() == Some("type.googleapis.com/google.firebase.fcm.v1.FcmError")
@@ -150,14 +150,15 @@ pub(super) fn read(body: &[u8]) -> Option<Refusal> {
                 is_token(field) && violations.all(|other| is_token(other.field.as_deref()))
             }
         };
-        return Some(Refusal { reason: FcmReason::from_google(code), is_token });
+        let reason = FcmReason::from_google(code);
+        return Some((Refusal { reason, is_token }, code.to_owned()));
     }
     let status = error.status.as_deref()?;
     let reason = match FcmReason::from_google(status) {
         FcmReason::Unregistered => FcmReason::Other,
         reason => reason,
     };
-    Some(Refusal { reason, is_token: false })
+    Some((Refusal { reason, is_token: false }, status.to_owned()))
 }
 
 #[cfg(test)]
@@ -184,7 +185,7 @@ mod tests {
                 r#"{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT","details":[
                 {{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"INVALID_ARGUMENT"}}{more}]}}}}"#
             );
-            read(text.as_bytes()).unwrap().meaning(400)
+            read(text.as_bytes()).unwrap().0.meaning(400)
         };
         let violation = |field: &str| {
             let more = format!(
@@ -197,11 +198,11 @@ mod tests {
         assert!(matches!(answer("Message payload is wrong", ""), Outcome::Rejected(_)));
         assert!(matches!(violation("message.token"), Outcome::Doubtful(_)));
         assert!(matches!(violation("message.data[0].value"), Outcome::Rejected(_)));
-        let plain = read(br#"{"error":{"status":"INVALID_ARGUMENT"}}"#).unwrap();
+        let (plain, _) = read(br#"{"error":{"status":"INVALID_ARGUMENT"}}"#).unwrap();
         assert!(matches!(plain.meaning(400), Outcome::Rejected(_)));
     }
 
     fn reason(body: &[u8]) -> Option<FcmReason> {
-        read(body).map(|refusal| refusal.reason)
+        read(body).map(|(refusal, _)| refusal.reason)
     }
 }
