@@ -8,7 +8,7 @@ mod quarantine;
 mod watch;
 mod window;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::sync::Mutex;
 
@@ -38,6 +38,8 @@ struct Inner {
     quarantine: Quarantine,
     /// What the database is known to say of each app; held while it is asked.
     known: Mutex<Box<[Known]>>,
+    /// What the database has to be asked or told failed the last time, which was logged.
+    is_failing: AtomicBool,
     registry: Registry,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -87,6 +89,7 @@ impl Brake {
         Self {
             inner: Arc::new(Inner {
                 known: Mutex::new(apps.iter().map(|_| Known::Off).collect()),
+                is_failing: AtomicBool::new(false),
                 quarantine: Quarantine::new(apps.len()),
                 apps: apps.iter().map(app).collect(),
                 config: config.push.brake.clone(),

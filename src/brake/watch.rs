@@ -1,6 +1,6 @@
 //! The brake of each app, the same on all nodes: it is on while the database has a row that says so.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub(super) enum Known {
     Off,
     /// It is on here since then, and has to be stored.
     ToStore(Timestamp, Sums),
+    /// It is on since then, and who went before is not back yet.
+    ToBringBack(Timestamp),
     /// It is on since then.
     On(Timestamp),
 }
@@ -54,17 +56,21 @@ impl Brake {
         }
     }
 
-    /// Reads which brakes are on; what cannot be read stays as it was.
+    /// Does what could not be done before, and reads which brakes are on; what cannot be read stays as it was.
     pub async fn look(&self) {
-        if let Err(error) = self.read().await {
-            tracing::warn!(event = "brake.unread", %error, "brakes stay as they are for now");
+        let read = self.read().await;
+        let was_failing = self.inner.is_failing.swap(read.is_err(), Ordering::Relaxed);
+        if let Err(error) = read
+            && !was_failing
+        {
+            tracing::warn!(event = "brake.unread", %error, "brakes stay as they are until the database is back");
         }
     }
 
     async fn read(&self) -> Result<(), RegistryError> {
         let mut known = self.inner.known.lock().await;
         for (app, known) in self.inner.apps.iter().zip(&mut *known) {
-            self.store(app, known).await?;
+            self.settle(app, known).await?;
         }
         let rows = self.inner.registry.brakes().await?;
         for (app, known) in self.inner.apps.iter().zip(&mut *known) {
@@ -73,7 +79,7 @@ impl Brake {
             };
             let stored = rows.iter().find(of_app).map(|row| row.engaged_at);
             match (*known, stored) {
-                (Known::On(_), None) => {
+                (Known::On(_) | Known::ToBringBack(_), None) => {
                     *known = Known::Off;
                     self.set_engaged(app, false);
                     self.begin_anew(app);
@@ -86,20 +92,20 @@ impl Brake {
                 }
                 (Known::On(before), Some(since)) if before == since => {}
                 // Another node put it on at the same time, or it was off in between.
-                (Known::On(_), Some(since)) => {
+                (Known::On(_) | Known::ToBringBack(_), Some(since)) => {
                     *known = Known::On(since);
                     self.begin_anew(app);
                 }
                 (Known::Off, Some(since)) => {
                     self.set_engaged(app, true);
-                    self.bring_back(app, since - self.inner.config.window).await?;
-                    *known = Known::On(since);
+                    *known = Known::ToBringBack(since);
                     tracing::warn!(
                         event = "brake.engaged",
                         provider = app.devices.provider.as_str(),
                         app = &*app.devices.name,
                         "the brake is on: `push-bouncer brake status` tells more",
                     );
+                    self.settle(app, known).await?;
                 }
                 (Known::Off | Known::ToStore(..), None) | (Known::ToStore(..), Some(_)) => {}
             }
@@ -124,46 +130,55 @@ impl Brake {
         let mut known = inner.known.lock().await;
         if let (Known::Off, Some(sums)) = (known[key], beyond) {
             known[key] = Known::ToStore(inner.clock.now(), sums);
-            self.set_engaged(app, true);
+            self.put_on(app, sums);
         }
         if !app.is_engaged() {
             return false;
         }
-        let came_back = match known[key] {
+        if let Known::On(since) = known[key] {
             // What went while the brake was put on.
-            Known::On(since) => self.bring_back(app, since - inner.config.window).await,
-            Known::Off | Known::ToStore(..) => self.store(app, &mut known[key]).await,
-        };
-        if let Err(error) = came_back {
-            tracing::warn!(event = "brake.not_stored", %error, "the brake is on here, and will be stored");
+            known[key] = Known::ToBringBack(since);
+        }
+        if let Err(error) = self.settle(app, &mut known[key]).await
+            && !inner.is_failing.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(event = "brake.not_stored", %error, "the brake is on here; it is stored, and who went before comes back, when the database is back");
         }
         true
     }
 
-    /// Tells all nodes of a brake that was put on here, and brings back who went before it was.
-    async fn store(&self, app: &App, known: &mut Known) -> Result<(), RegistryError> {
-        let Known::ToStore(since, sums) = *known else { return Ok(()) };
-        let registry = &self.inner.registry;
+    /// Puts the brake of an app on here, and tells the operator.
+    fn put_on(&self, app: &App, sums: Sums) {
+        self.set_engaged(app, true);
         let (provider, name) = (app.devices.provider.as_str(), &*app.devices.name);
-        let brake = EngagedBrake {
-            provider: app.devices.provider,
-            app: name.to_owned(),
-            engaged_at: since,
-            sends: sums.sends,
-            refusals: sums.refusals,
-        };
-        let is_first = registry.engage_brake(&brake).await?;
-        self.bring_back(app, since - self.inner.config.window).await?;
-        *known = Known::On(since);
-        if is_first {
-            tracing::error!(
-                event = "brake.engaged",
-                provider,
-                app = name,
-                sends = sums.sends,
-                refusals = sums.refusals,
-                "too many devices are called bad, so none is removed; correct topic, environment or credentials of the app, then run `push-bouncer brake release {provider} {name} --restore`; if the devices are bad indeed, with `--expire`",
-            );
+        tracing::error!(
+            event = "brake.engaged",
+            provider,
+            app = name,
+            sends = sums.sends,
+            refusals = sums.refusals,
+            "too many devices are called bad, so none is removed; correct topic, environment or credentials of the app, then run `push-bouncer brake release {provider} {name} --restore`; if the devices are bad indeed, with `--expire`",
+        );
+    }
+
+    /// Tells all nodes of a brake that was put on here, and brings back who went before it was. What fails is done
+    /// at the next look.
+    async fn settle(&self, app: &App, known: &mut Known) -> Result<(), RegistryError> {
+        if let Known::ToStore(since, sums) = *known {
+            let brake = EngagedBrake {
+                provider: app.devices.provider,
+                app: app.devices.name.to_string(),
+                engaged_at: since,
+                sends: sums.sends,
+                refusals: sums.refusals,
+            };
+            self.inner.registry.engage_brake(&brake).await?;
+            // From here on it is never stored again: who takes it off is not overruled.
+            *known = Known::ToBringBack(since);
+        }
+        if let Known::ToBringBack(since) = *known {
+            self.bring_back(app, since - self.inner.config.window).await?;
+            *known = Known::On(since);
         }
         Ok(())
     }

@@ -86,12 +86,12 @@ impl Registry {
         Ok(rows.into_iter().filter_map(brake).collect())
     }
 
-    /// Puts the brake of an app on; false when it is on already.
+    /// Puts the brake of an app on; where it is on already, it stays as it is.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn engage_brake(&self, brake: &EngagedBrake) -> Result<bool, RegistryError> {
+    pub async fn engage_brake(&self, brake: &EngagedBrake) -> Result<(), RegistryError> {
         let row = brakes::ActiveModel {
             kind: Set(brake.provider.token_kind()),
             app: Set(brake.app.clone()),
@@ -102,14 +102,13 @@ impl Registry {
         let conflict = OnConflict::columns([brakes::Column::Kind, brakes::Column::App])
             .do_nothing()
             .to_owned();
-        let inserted = self
-            .ask(|| {
-                brakes::Entity::insert(row.clone())
-                    .on_conflict(conflict.clone())
-                    .exec_without_returning(&self.inner.database)
-            })
-            .await?;
-        Ok(inserted > 0)
+        self.ask(|| {
+            brakes::Entity::insert(row.clone())
+                .on_conflict(conflict.clone())
+                .exec_without_returning(&self.inner.database)
+        })
+        .await?;
+        Ok(())
     }
 
     /// Takes the brake of an app off; false when it was not on.

@@ -1,8 +1,10 @@
 //! Too many devices are called bad: the brake, from the first push to its release.
 
 use entities::audit_log;
+use sea_orm::{ConnectionTrait as _, DbBackend};
 
 use super::*;
+use crate::log::Log;
 
 const ENGAGED: &str = "push_bouncer_token_brake_engaged";
 
@@ -147,6 +149,63 @@ async fn a_quarter_of_the_pushes_is_what_it_takes() {
     notify(&server).await;
     assert_eq!(world.metric(ENGAGED, &[]).await, 1.0);
     assert_eq!(world.states_of_devices().await, (75, 26, 0), "all of the window come back");
+    world.shutdown().await;
+}
+
+/// Makes the database refuse to bring a device back, or do it again.
+async fn refuse_to_bring_back(world: &World, refuses: bool) {
+    let database = world.database().await;
+    let came_back = "OLD.gone_at IS NOT NULL AND NEW.gone_at IS NULL";
+    let statements = match (database.get_database_backend(), refuses) {
+        (DbBackend::Sqlite, true) => vec![format!(
+            "CREATE TRIGGER away BEFORE UPDATE ON devices WHEN {came_back} BEGIN SELECT RAISE(ABORT, 'away'); END"
+        )],
+        (DbBackend::Sqlite, false) => vec!["DROP TRIGGER away".to_owned()],
+        (_, true) => vec![
+            "CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'away'; END $$"
+                .to_owned(),
+            format!(
+                "CREATE TRIGGER away BEFORE UPDATE ON devices FOR EACH ROW WHEN ({came_back}) EXECUTE FUNCTION away()"
+            ),
+        ],
+        (_, false) => vec!["DROP TRIGGER away ON devices".to_owned()],
+    };
+    for statement in statements {
+        database.execute_unprepared(&statement).await.unwrap();
+    }
+}
+
+// On one thread: the log is that thread's.
+#[tokio::test]
+async fn who_cannot_come_back_at_once_comes_back_later_and_each_line_is_logged_once() {
+    let log = Log::begin();
+    let world = World::start("").await;
+    let server = world.chat_server("chat.selfhosted.test").await;
+    register_iphones(&server, 75).await;
+    notify_users(&server, 15).await;
+    for number in 0..25 {
+        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
+    }
+    notify(&server).await;
+    assert_eq!(world.states_of_devices().await, (75, 0, 25));
+    refuse_to_bring_back(&world, true).await;
+    server.register_phone(IAGO, &Phone::apple("badtok-26")).await;
+    notify(&server).await;
+    assert_eq!(world.metric(ENGAGED, &[]).await, 1.0);
+    until("it was tried again, in vain", async || {
+        (world.metric("push_bouncer_db_errors_total", &[]).await >= 3.0).then_some(())
+    })
+    .await;
+    assert_eq!(world.states_of_devices().await, (75, 0, 26));
+
+    refuse_to_bring_back(&world, false).await;
+    until("they are back", async || (world.states_of_devices().await == (75, 26, 0)).then_some(()))
+        .await;
+    let told = log.about("brake.engaged");
+    assert_eq!((told.len(), &told[0]["level"]), (1, &"ERROR".into()), "{told:?}");
+    let failed = [log.about("brake.not_stored"), log.about("brake.unread")].concat();
+    assert_eq!(failed.len(), 1, "{failed:?}");
     world.shutdown().await;
 }
 
