@@ -2,6 +2,7 @@
 
 mod brake;
 mod naming;
+mod servers;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,8 @@
 //! Which devices a chat server is told to delete: never one that may come back.
 
+use entities::redacted::{RedactedBytes, RedactedText};
+use push_bouncer::domain::device::DeviceToken;
+use sea_orm::{ActiveModelTrait as _, ActiveValue::NotSet, IntoActiveModel as _, Set};
 use serde_json::json;
 
 use super::*;
@@ -135,4 +138,24 @@ async fn register_sealed(world: &World, server: &ChatServer, app: &AppBuild, pho
     for phone in phones {
         server.register_sealed(REALM, app, phone, world.seconds()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_another_process_has_stored_just_now_is_not_named() {
+    let world = World::start("").await;
+    let server = world.chat_server("chat.selfhosted.test").await;
+    let (known, new) = (Phone::apple("known"), Phone::apple("new"));
+    server.register_phone(IAGO, &known).await;
+    assert_eq!(named(&server, &[&known, &new]).await, json!([new.token]));
+    // What is in memory of Iago's phones from now on does not hold it.
+    let mut row = only_device(&world).await.into_active_model();
+    row.id = NotSet;
+    row.token = Set(RedactedText(new.token.clone()));
+    let token = DeviceToken::from_stored(&new.token);
+    row.token_digest = Set(RedactedBytes(token.digest().to_vec()));
+    row.insert(&world.database().await).await.unwrap();
+    assert_eq!(named(&server, &[&known, &new]).await, json!([]), "it is looked up again");
+    let unknown = Phone::apple("unknown");
+    assert_eq!(named(&server, &[&known, &unknown]).await, json!([unknown.token]));
+    world.shutdown().await;
 }
