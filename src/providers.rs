@@ -174,6 +174,8 @@ pub struct Attempted {
     pub at: Timestamp,
     /// The app whose push service had the last word.
     pub app: Option<AppKey>,
+    /// What the app that it began with said, where that is another one.
+    pub first: Option<Outcome>,
 }
 
 impl Providers {
@@ -255,13 +257,15 @@ impl Providers {
         let began = Instant::now();
         let at = self.clock.now();
         let provider = attempt.target.provider;
+        let mut said_first = None;
         let (app, outcome) = match (attempt.app, attempt.message) {
             (Some(app), Message::Apns(message)) => {
                 (Some(app), self.apns.send(app.0, attempt, message).await)
             }
             (Some(app), Message::Fcm(message)) => {
                 let first = app.0 - self.first_project;
-                let (project, outcome) = self.fcm.send(first, attempt, message).await;
+                let (project, outcome, of_first) = self.fcm.send(first, attempt, message).await;
+                said_first = of_first;
                 (Some(AppKey(self.first_project + project)), outcome)
             }
             (None, _) => (None, Outcome::NotConfigured),
@@ -273,7 +277,7 @@ impl Providers {
         if let Some(reason) = outcome.reason() {
             self.metrics.push_errors.get_or_create(&PushErrorLabels { provider, reason }).inc();
         }
-        Attempted { outcome, at, app }
+        Attempted { outcome, at, app, first: said_first }
     }
 }
 

@@ -105,15 +105,17 @@ impl Shared {
                 self.unless_cut(self.providers.attempt(&parcel.attempt(Some(asked)))).await
             }
         };
-        let Some(Attempted { outcome, at, app }) = attempted else {
+        let Some(Attempted { outcome, at, app, first }) = attempted else {
             return (Some(asked), Step::Decided(Final::cut()));
         };
         let now = self.clock.running();
         if let Some(ticket) = ticket {
             match app {
                 Some(app) if app != asked => {
-                    // It said whose the device is not, so it does its work.
-                    self.is_well(asked, ticket, now);
+                    match first {
+                        Some(first) => self.learn(asked, ticket, now, &first),
+                        None => self.breakers.told_nothing(asked, ticket),
+                    }
                     if let Some(ticket) = self.breakers.ticket(app) {
                         self.learn(app, ticket, now, &outcome);
                     }

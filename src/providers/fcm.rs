@@ -63,16 +63,17 @@ impl Fcm {
     }
 
     /// Sends to one device by the project in this place, and where Google says that the device is another
-    /// project's, by the others in turn; which of them had the last word.
+    /// project's, by the others in turn; which of them had the last word, and where that is another one, what the
+    /// first said.
     pub(super) async fn send(
         &self,
         first: usize,
         attempt: &Attempt<'_>,
         message: &FcmMessage,
-    ) -> (usize, Outcome) {
+    ) -> (usize, Outcome, Option<Outcome>) {
         if message.is_too_large() {
             let reason = RejectionReason::Fcm(FcmReason::InvalidArgument);
-            return (first, Outcome::Rejected(reason));
+            return (first, Outcome::Rejected(reason), None);
         }
         let outcome = self.projects[first].send(attempt, message).await;
         let is_known = attempt.target.fcm_app.is_some();
@@ -83,7 +84,7 @@ impl Fcm {
             Outcome::Delayed(ref delay) if !is_known && !delay.may_have_been_accepted() => {
                 undecided = Some((first, outcome.clone()));
             }
-            decided => return (first, decided),
+            decided => return (first, decided, None),
         }
         for (other, project) in
             self.projects.iter().enumerate().filter(|(other, _)| *other != first)
@@ -94,10 +95,13 @@ impl Fcm {
                 Outcome::Delayed(delay) => {
                     undecided.get_or_insert((other, Outcome::Delayed(delay)));
                 }
-                decided => return (other, decided),
+                decided => return (other, decided, Some(outcome)),
             }
         }
-        undecided.unwrap_or((first, outcome))
+        match undecided {
+            Some((other, undecided)) if other != first => (other, undecided, Some(outcome)),
+            _ => (first, outcome, None),
+        }
     }
 }
 

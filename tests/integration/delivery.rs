@@ -11,6 +11,7 @@ mod model;
 mod not_configured;
 mod outages;
 mod overload;
+mod projects;
 mod proxy;
 mod removals;
 mod restart;
@@ -26,11 +27,17 @@ const NOTICED: Duration = Duration::from_millis(700);
 
 async fn with_phones(settings: &str, phones: &[Phone]) -> (World, ChatServer) {
     let world = World::start(settings).await;
+    let server = with_phones_in(&world, phones).await;
+    (world, server)
+}
+
+/// A chat server in this world, with Iago's phones.
+async fn with_phones_in(world: &World, phones: &[Phone]) -> ChatServer {
     let server = world.chat_server("chat.selfhosted.test").await;
     for phone in phones {
         server.register_phone(IAGO, phone).await;
     }
-    (world, server)
+    server
 }
 
 /// How many pushes a phone has accepted.

@@ -1,0 +1,93 @@
+//! Several Firebase projects: which one a phone is of is found out by asking.
+
+use std::time::Duration;
+
+use push_bouncer::sandbox::{
+    faults::Outage,
+    fcm::{FakeFcm, FcmOptions, ServiceAccount},
+};
+use serde_json::Value;
+
+use super::{outcomes, with_phones_in};
+use crate::world::{IAGO, Phone, Stage, World, message, to, until};
+
+/// A world with a second project besides that of the surroundings, which is asked first.
+async fn with_second() -> (World, FakeFcm) {
+    let stage = Stage::set("").await;
+    let file = stage.surroundings.config_file().with_file_name("service-account.json");
+    let first: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let account =
+        ServiceAccount::with_key("second", first["private_key"].as_str().unwrap()).unwrap();
+    let options = FcmOptions { accounts: vec![account.clone()], ..FcmOptions::default() };
+    let authority = stage.surroundings.authority();
+    let fcm = FakeFcm::start(authority, stage.clock.clone(), options).await.unwrap();
+    let its_file = file.with_file_name("second.json");
+    std::fs::write(&its_file, account.json(&fcm.token_uri())).unwrap();
+    let config = format!(
+        "{}\nfcm.second.service_account_file = {its_file:?}\nfcm.second.endpoint = \"https://{}\"\n",
+        stage.surroundings.config(),
+        fcm.address(),
+    );
+    (stage.serve(&config).await, fcm)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_is_reached_at_once_though_the_project_that_is_asked_first_fails() {
+    let (world, second) = with_second().await;
+    let server = with_phones_in(&world, &[Phone::android("phone@second")]).await;
+    let faults = world.surroundings.fcm.faults();
+    faults.set_retry_after(Some(Duration::from_secs(60 * 60)));
+    faults.set_outage(Some(Outage::ServiceUnavailable));
+    server.notify(&to(IAGO, message())).await;
+    until("it is counted", async || (outcomes(&world, "accepted").await == 1.0).then_some(()))
+        .await;
+    assert_eq!((world.arrived().1, second.counters().accepted), (1, 1));
+    assert_eq!(world.metric("push_bouncer_push_retries_total", &[]).await, 0.0);
+    world.shutdown().await;
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_fails_does_not_keep_pushes_from_the_phones_of_another() {
+    let (world, second) = with_second().await;
+    let of_second: Vec<Phone> =
+        (0..25).map(|number| Phone::android(&format!("phone{number}@second"))).collect();
+    let of_first = Phone::android("phone@zulip-ref");
+    let server = with_phones_in(&world, &of_second).await;
+    let faults = world.surroundings.fcm.faults();
+    faults.set_outage(Some(Outage::ServiceUnavailable));
+
+    server.notify(&to(IAGO, message())).await;
+    until("all have it", async || (second.counters().accepted == 25).then_some(())).await;
+    until("all are counted", async || (outcomes(&world, "accepted").await == 25.0).then_some(()))
+        .await;
+    let asked = world.arrived().1;
+    assert!(asked > 0, "the first project was asked before");
+    let labels = ["provider=\"fcm\"", "app=\"second\"", "outcome=\"accepted\""];
+    assert_eq!(world.metric("push_bouncer_pushes_total", &labels).await, 25.0);
+    let is_available = async |app| {
+        let labels = ["provider=\"fcm\"", app];
+        world.metric("push_bouncer_provider_available", &labels).await == 1.0
+    };
+    assert!(!is_available("app=\"sandbox\"").await, "it failed, whoever took the pushes then");
+    assert!(is_available("app=\"second\"").await);
+
+    // Now it is known whose they are.
+    server.notify(&to(IAGO, message())).await;
+    until("all have the next", async || (second.counters().accepted == 50).then_some(())).await;
+    assert_eq!(world.arrived().1, asked, "the first is not asked again");
+
+    // One of the project that fails waits for it.
+    server.register_phone(IAGO, &of_first).await;
+    server.notify(&to(IAGO, message())).await;
+    until("the others have the third", async || (second.counters().accepted == 75).then_some(()))
+        .await;
+    faults.set_outage(None);
+    until("it has it too", async || {
+        world.clock.advance(Duration::from_secs(5));
+        (world.surroundings.fcm.counters().accepted == 1).then_some(())
+    })
+    .await;
+    world.shutdown().await;
+    second.shutdown().await;
+}
