@@ -10,6 +10,7 @@ mod rejection;
 mod reload;
 mod renewal;
 mod service_account;
+mod succession;
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{HeaderValue, Request, StatusCode, header};
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::time::Instant;
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     FcmMessage, FcmReason, rejection,
     reload::{Account, Place, Source},
+    succession::Succession,
 };
 use crate::{
     clock::Timestamp,
@@ -43,9 +43,8 @@ pub(super) struct Project {
     pub(super) place: Place,
     /// Any access token of the project goes over any of them.
     pool: Pool,
-    pub(super) account: ArcSwap<Account>,
-    /// A newer one, which has no access token yet.
-    pub(super) next: ArcSwapOption<Account>,
+    /// A newer one has no access token yet.
+    pub(super) accounts: Succession<Account>,
     attempt_timeout: Duration,
     /// In milliseconds since the Unix epoch; 0 for never.
     last_success: AtomicI64,
@@ -70,8 +69,7 @@ impl Project {
             watched: Mutex::new(Watched::new(&source, &contents)),
             pool: place.pool(origin)?,
             place,
-            account: ArcSwap::from_pointee(account),
-            next: ArcSwapOption::empty(),
+            accounts: Succession::new(account),
             attempt_timeout: config.attempt_timeout,
             last_success: AtomicI64::new(0),
         })
@@ -87,9 +85,9 @@ impl Project {
         Credential {
             app: AppName { provider: Provider::Fcm, name: Arc::clone(&self.name) },
             kind: CredentialKind::FcmToken,
-            ends_at: self.account.load().tokens.ends_at(),
+            ends_at: self.accounts.current().tokens.ends_at(),
             last_success: (last != 0).then(|| Timestamp::from_unix_millis(last)),
-            is_changing: self.next.load().is_some(),
+            is_changing: self.accounts.next().is_some(),
         }
     }
 
@@ -98,7 +96,7 @@ impl Project {
     pub(super) async fn send(&self, attempt: &Attempt<'_>, message: &FcmMessage) -> Outcome {
         let deadline = Instant::now() + self.attempt_timeout;
         let body = message.body(&attempt.target.token);
-        let account = self.account.load_full();
+        let account = self.accounts.current();
         let outcome = self.send_by(&account, attempt, &body, deadline).await;
         if is_for_want_of_a_token(&outcome)
             && let Some(newer) = self.newer_than(&account)

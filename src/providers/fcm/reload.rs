@@ -199,7 +199,7 @@ impl Project {
     /// Checks a service account and makes it the next one.
     fn take(&self, source: &Source, contents: &Contents) -> Result<(), ProvidersError> {
         let next = Account::new(source, contents, &self.place)?;
-        let known = &self.account.load().project_id;
+        let known = &self.accounts.current().project_id;
         // Devices belong to a project. Another one is taken where it is asked for by name.
         if next.project_id != *known && source.project_id.is_none() {
             let problem = format!(
@@ -209,12 +209,12 @@ impl Project {
             );
             return Err(ProvidersError::credential(&contents.path, &problem));
         }
-        self.next.store(Some(Arc::new(next)));
+        self.accounts.name_next(next);
         Ok(())
     }
 
     async fn promote(&self) {
-        let Some(next) = self.next.load_full() else { return };
+        let Some(next) = self.accounts.next() else { return };
         match next.tokens.current(Instant::now() + PROMOTION_TIMEOUT).await {
             Ok(_) => self.put_in_place(&next),
             Err(error) => {
@@ -227,18 +227,15 @@ impl Project {
 
     /// The account that is to serve in place of this one; none when it is the newest.
     pub(super) fn newer_than(&self, account: &Arc<Account>) -> Option<Arc<Account>> {
-        if let Some(next) = self.next.load_full() {
+        if let Some(next) = self.accounts.next() {
             self.put_in_place(&next);
         }
-        let now = self.account.load_full();
+        let now = self.accounts.current();
         (!Arc::ptr_eq(&now, account)).then_some(now)
     }
 
     fn put_in_place(&self, next: &Arc<Account>) {
-        self.account.store(Arc::clone(next));
-        // Another one may have come meanwhile; that stays the next one.
-        let before = self.next.compare_and_swap(&Some(Arc::clone(next)), None);
-        if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, next)) {
+        if self.accounts.put_in_place(next) {
             tracing::info!(
                 event = "credential.changed",
                 app = &*self.name,
