@@ -95,7 +95,7 @@ instruments! {
     pushes: Family<PushLabels, Counter> = Family::default(), "pushes";
     /// Refusals by Apple's and Google's documented reasons; others count as `other`.
     push_errors: Family<PushErrorLabels, Counter> = Family::default(), "push_errors";
-    /// Pushes that were tried again, by why.
+    /// Pushes that were tried again, by why; those that a connection sends again at once are among `goaway`.
     push_retries: Family<RetryLabels, Counter> = Family::default(), "push_retries";
     /// Pushes that are not tried any more, though a push service might still take them.
     pushes_given_up: Family<GivenUpLabels, Counter> = Family::default(), "pushes_given_up";
@@ -116,7 +116,7 @@ instruments! {
     /// Time from the message, as its server dates it, to its acceptance by the push service, in seconds.
     delivery_latency: Family<ProviderLabels, Histogram> =
         Family::new_with_constructor(message_age), "delivery_latency_seconds";
-    /// Time from a request to a push service to its answer, in seconds.
+    /// Time of one attempt of a push, in seconds: waiting for a connection and all that is sent again at once included.
     provider_request_duration: Family<ProviderLabels, Histogram> =
         Family::new_with_constructor(latency), "provider_request_duration_seconds";
     /// Answers of the push services, by status.

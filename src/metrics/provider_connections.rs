@@ -9,7 +9,7 @@ use prometheus_client::metrics::{
 
 use super::{
     ConnectionLabels, ConnectionState, ConnectsLabels, DialResult, GoawayLabels, GoawayReason,
-    Metrics, ProviderLabels, ResponseLabels,
+    Metrics, ProviderLabels, ResponseLabels, RetryCause, RetryLabels,
 };
 use crate::domain::device::Provider;
 
@@ -33,6 +33,7 @@ pub struct ProviderConnections {
 #[derive(Clone)]
 struct Pushes {
     waiting: Histogram,
+    resent: Counter,
     responses: Family<ResponseLabels, Counter>,
     accepted: Counter,
 }
@@ -46,6 +47,7 @@ impl Metrics {
             self.provider_connections.get_or_create(&labels).clone()
         };
         let labels = ProviderLabels { provider };
+        let resent = RetryLabels { provider, cause: RetryCause::Goaway };
         let accepted = ResponseLabels { provider, code: StatusCode::OK.as_u16() };
         ProviderConnections {
             provider,
@@ -57,6 +59,7 @@ impl Metrics {
             allowed: self.provider_streams_max.get_or_create(&labels).clone(),
             pushes: Some(Pushes {
                 waiting: self.push_queue_duration.get_or_create(&labels).clone(),
+                resent: self.push_retries.get_or_create(&resent).clone(),
                 responses: self.provider_responses.clone(),
                 accepted: self.provider_responses.get_or_create(&accepted).clone(),
             }),
@@ -121,6 +124,13 @@ impl ProviderConnections {
     pub(crate) fn waited(&self, duration: Duration) {
         if let Some(pushes) = &self.pushes {
             pushes.waiting.observe(duration.as_secs_f64());
+        }
+    }
+
+    /// The peer did not look at a request, which is sent again at once.
+    pub(crate) fn resent(&self) {
+        if let Some(pushes) = &self.pushes {
+            pushes.resent.inc();
         }
     }
 

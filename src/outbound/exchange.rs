@@ -103,7 +103,7 @@ impl Pool {
             attempts += 1;
             let exchanged = timeout_at(deadline, exchange(&place, request, body)).await;
             match exchanged {
-                Ok(Err(SendError::Unprocessed)) if attempts < MAX_ATTEMPTS => {}
+                Ok(Err(SendError::Unprocessed)) if attempts < MAX_ATTEMPTS => metrics.resent(),
                 Ok(outcome) => {
                     if let Ok(reply) = &outcome {
                         metrics.answered(reply.status);

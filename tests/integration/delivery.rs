@@ -5,6 +5,7 @@ mod credentials;
 mod dead_devices;
 mod duplicates;
 mod fairness;
+mod gone_meanwhile;
 mod load;
 mod memory;
 mod model;

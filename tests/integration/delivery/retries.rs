@@ -1,21 +1,18 @@
 //! Pushes that fail for a reason that may pass.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use push_bouncer::sandbox::faults::{Act, Outage, Script, Seen};
+use h2::Reason;
+use push_bouncer::sandbox::faults::{Act, Goaway, Outage, Reset, Script, Seen};
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::{NOTICED, accepted, outcomes, until_accepted, with_phones};
-use crate::world::{IAGO, Phone, World, message, to, until};
+use crate::world::{IAGO, Phone, message, to, until};
 
-const REALM: &str = "7d6e5f40-1111-4222-8333-444455556666";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Refuses the first requests for a token with this reason, and notes what Apple was told each time.
@@ -84,6 +81,35 @@ async fn case_09_a_service_that_fails_is_asked_again_under_the_same_id() {
     assert_eq!(world.metric("push_bouncer_push_retries_total", &["http_5xx", "apns"]).await, 6.0);
     assert_eq!(outcomes(&world, "accepted").await, 6.0);
     assert_eq!(world.metric("push_bouncer_pushes_total", &[]).await, 6.0, "each once");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_push_service_did_not_look_at_is_counted_when_it_is_sent_again_at_once() {
+    let (world, server) =
+        with_phones("", &[Phone::apple("iphone"), Phone::android("android")]).await;
+    let both = [world.surroundings.apns.faults(), world.surroundings.fcm.faults()];
+    server.notify(&to(IAGO, message())).await;
+    for faults in &both {
+        faults.reset(Reset { count: 1, code: Reason::REFUSED_STREAM, is_accepted: false });
+    }
+    server.notify(&to(IAGO, message())).await;
+    for faults in &both {
+        let code = Reason::NO_ERROR;
+        faults.goaway(Goaway { at_stream: 1, code, reason: String::new(), times: 1 });
+    }
+    server.notify(&to(IAGO, message())).await;
+    until("all are accepted", async || (outcomes(&world, "accepted").await == 6.0).then_some(()))
+        .await;
+    for provider in ["provider=\"apns\"", "provider=\"fcm\""] {
+        let retries =
+            async |cause| world.metric("push_bouncer_push_retries_total", &[provider, cause]).await;
+        assert_eq!(
+            (retries("cause=\"goaway\"").await, retries("").await),
+            (2.0, 2.0),
+            "{provider}"
+        );
+    }
     world.shutdown().await;
 }
 
@@ -230,73 +256,5 @@ async fn case_28_reserved_names_are_left_out_and_values_become_texts() {
     let expected = json!({"event": "message", "n": "5", "list": "[1]", "none": "None"});
     assert_eq!(sent["message"]["data"], expected);
     assert_eq!(accepted(&world, &android), 1);
-    world.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_is_unregistered_while_its_push_waits_gets_nothing() {
-    let (gone, stays) = (Phone::apple("gone"), Phone::apple("stays"));
-    let (world, server) = with_phones("", &[gone.clone(), stays.clone()]).await;
-    let faults = world.surroundings.apns.faults();
-    faults.set_retry_after(Some(MINUTE));
-    faults.set_outage(Some(Outage::ServiceUnavailable));
-    server.notify(&to(IAGO, message())).await;
-    let unregistered = server.about_phone("push/unregister", IAGO, &gone, &[]).await;
-    assert_eq!(unregistered.0, 200, "{unregistered:?}");
-    faults.clear();
-    until("both have come to their end", async || {
-        world.clock.advance(MINUTE);
-        sleep(NOTICED).await;
-        (world.metric("push_bouncer_pushes_total", &[]).await == 2.0).then_some(())
-    })
-    .await;
-    assert_eq!((accepted(&world, &gone), accepted(&world, &stays)), (0, 1));
-    assert_eq!(
-        (outcomes(&world, "superseded").await, outcomes(&world, "accepted").await),
-        (1.0, 1.0)
-    );
-    assert_eq!(world.arrived(), (3, 0), "it is not asked about again");
-    assert_eq!(world.metric("push_bouncer_pushes_given_up_total", &[]).await, 0.0);
-    world.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_waits_behind_a_push_that_finds_its_device_dead_is_not_sent() {
-    let phones = [Phone::apple("iphone"), Phone::android("android")];
-    let world = World::start("").await;
-    let server = world.chat_server("chat.selfhosted.test").await;
-    server.upload_realm(REALM).await;
-    let app = world.app_build().await;
-    for phone in &phones {
-        server.register_sealed(REALM, &app, phone, world.seconds()).await;
-    }
-    let services = [
-        (world.surroundings.apns.faults(), "ServiceUnavailable", "Unregistered"),
-        (world.surroundings.fcm.faults(), "UNAVAILABLE", "UNREGISTERED"),
-    ];
-    for (faults, unavailable, unregistered) in services {
-        faults.set_retry_after(Some(MINUTE));
-        let asked = AtomicUsize::new(0);
-        faults.set_script(Some(Arc::new(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
-            0 => Act::Refuse(unavailable.to_owned()),
-            _ => Act::Refuse(unregistered.to_owned()),
-        })));
-    }
-    for text in ["AA==", "AB==", "AC=="] {
-        let answer =
-            server.notify_encrypted(REALM, &phones.each_ref().map(|phone| phone.push(text))).await;
-        assert_eq!(answer["delete_token_ids"], json!([]), "nobody knows yet");
-    }
-    until("all have come to their end", async || {
-        world.clock.advance(MINUTE);
-        sleep(NOTICED).await;
-        (world.metric("push_bouncer_pushes_total", &[]).await == 6.0).then_some(())
-    })
-    .await;
-    assert_eq!(world.arrived(), (2, 2), "after the word that it is dead nothing is sent");
-    assert_eq!(
-        (outcomes(&world, "token_invalid").await, outcomes(&world, "superseded").await),
-        (2.0, 4.0)
-    );
     world.shutdown().await;
 }
