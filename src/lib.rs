@@ -10,11 +10,15 @@
 //! 4. [`endpoints::push::notify`] decodes the body, finds the realm, asks [`entitlement`], and calls the
 //!    dispatcher.
 //! 5. [`dispatch`] asks the registry for the user's devices, has [`providers`] make one message for each
-//!    kind of phone, and sends to all devices at once.
-//! 6. [`providers`] adds headers and credentials, sends over the long-lived connections of [`outbound`],
-//!    and turns each answer into an [`Outcome`](providers::Outcome).
-//! 7. [`dispatch`] removes the devices that are gone, counts, and returns a
-//!    [`Summary`](dispatch::Summary); the endpoint makes the answer of it.
+//!    kind of phone, and gives a [`Push`](delivery::Push) for each device to [`delivery`].
+//! 6. [`delivery`] leaves out what a repeated request brought before, and makes the first attempt of all
+//!    others at once: [`providers`] adds headers and credentials, sends over the long-lived connections of
+//!    [`outbound`], and turns each answer into an [`Outcome`](providers::Outcome). What may still be taken
+//!    waits in memory for another attempt, behind the answer; [`brake`] removes the device where the push
+//!    service calls it gone and is to be believed. Each push is counted when it is decided.
+//! 7. [`dispatch`] waits for the first outcomes, at the latest until `push.answer_within`, and returns a
+//!    [`Summary`](dispatch::Summary) with the devices that the server is to delete; the endpoint makes the
+//!    answer of it.
 //!
 //! A failure on the way became an [`ApiError`](http::ApiError), the one type that knows statuses and
 //! public texts. [`app`] puts the parts together, [`server`] runs them, [`cli`] is the command line, and
