@@ -58,6 +58,13 @@ impl Apns {
         self.apps.iter().map(App::credential)
     }
 
+    /// Makes new tokens for those that ended while nothing was sent.
+    pub(super) fn renew_if_ended(&self) {
+        for app in &self.apps {
+            app.renew_if_ended();
+        }
+    }
+
     /// The names of all apps, in their order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.apps.iter().map(App::name)

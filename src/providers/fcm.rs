@@ -49,6 +49,13 @@ impl Fcm {
         self.projects.iter().map(Project::credential)
     }
 
+    /// Renews access tokens that are due though nothing is sent.
+    pub(super) fn renew_if_due(&self) {
+        for project in &self.projects {
+            project.accounts.current().tokens.renew_if_due();
+        }
+    }
+
     /// The names of all projects, in their order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.projects.iter().map(Project::name)

@@ -59,7 +59,8 @@ impl Providers {
         reloaded
     }
 
-    /// Looks at all files every five seconds, for ever; not at once, because the start has just read them.
+    /// Looks at all files every five seconds, and renews the tokens that ended while nothing was sent, for ever;
+    /// not at once, because the start has just read and made them.
     pub async fn keep_fresh(&self) {
         let mut ticks = interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,6 +69,9 @@ impl Providers {
             let _reloading = self.reloading.lock().await;
             self.look(&mut Reloaded::default()).await;
             self.fcm.promote().await;
+            // When they end is shown; and the first push of the morning does not wait for one.
+            self.apns.renew_if_ended();
+            self.fcm.renew_if_due();
         }
     }
 

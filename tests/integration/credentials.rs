@@ -45,6 +45,24 @@ async fn a_night_without_pushes_ends_with_new_tokens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_night_without_pushes_the_metrics_still_show_when_tokens_end() {
+    let (world, server) = World::with_two_phones().await;
+    server.notify(&to(IAGO, message())).await;
+    world.clock.advance(8 * 60 * MINUTE);
+    for kind in ["apns_jwt", "fcm_token"] {
+        until("the token that ended was renewed", async || {
+            let labels = [kind, "name=\"sandbox\""];
+            let ends =
+                world.metric("push_bouncer_credential_expiry_timestamp_seconds", &labels).await;
+            (ends > world.seconds() as f64).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(world.arrived(), (1, 1), "nothing was sent");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_access_token_is_replaced_once_and_no_push_is_lost() {
     let (world, server) = World::with_two_phones().await;
     for number in 0..9 {

@@ -203,6 +203,22 @@ impl App {
         }
     }
 
+    /// Makes a new token if the last one has ended; none where none was needed yet.
+    pub(super) fn renew_if_ended(&self) {
+        let generation = Arc::clone(&self.generations.load().current);
+        let Some(tokens) = &generation.tokens else { return };
+        if tokens.last().is_some_and(|last| !tokens.should_live(&last)) {
+            tokens.current();
+        }
+        // One token may be that of several apps.
+        if tokens.last().is_some_and(|last| {
+            self.noted.load(Ordering::Relaxed) != i64::MIN
+                && self.noted.swap(last.step, Ordering::Relaxed) != last.step
+        }) {
+            self.note_end(&generation);
+        }
+    }
+
     /// Tells the metrics when this credential ends.
     pub(super) fn note_end(&self, generation: &Generation) {
         if let Some(end) = generation.ends_at() {

@@ -171,6 +171,14 @@ impl AccessTokens {
         self.fetch_by(deadline).await
     }
 
+    /// Has a token renewed that is due, also one that has ended; none where none was needed yet.
+    pub(super) fn renew_if_due(&self) {
+        let running = self.shared.clock.running();
+        if self.shared.current.load().as_ref().is_some_and(|token| !token.is_fresh(running)) {
+            self.renew_in_background(running);
+        }
+    }
+
     fn renew_in_background(&self, running: Duration) {
         // Whoever holds the lock is at it already; and after a failure there is a pause.
         let is_due = match self.shared.fetching.try_lock() {
