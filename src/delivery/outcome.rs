@@ -8,7 +8,7 @@ use super::{
     Shared,
     job::{Fate, Job, Progress},
     parcel::Parcel,
-    store::{Dropped, Due, Why},
+    store::{DropReason, Dropped, Due},
 };
 use crate::{
     domain::notification::Origin,
@@ -58,8 +58,8 @@ impl Shared {
     pub(super) fn drop_all(&self, dropped: Vec<Dropped>) {
         for Dropped { parcel, why } in dropped {
             let end = match why {
-                Why::Superseded => Final::of(Fate::Accepted, PushOutcome::Superseded),
-                Why::GivenUp(reason) => Final::given_up(&parcel, reason),
+                DropReason::Superseded => Final::of(Fate::Accepted, PushOutcome::Superseded),
+                DropReason::GivenUp(reason) => Final::given_up(&parcel, reason),
             };
             self.decided(&parcel, self.providers.app_of(&parcel.push.target), end);
         }

@@ -7,10 +7,11 @@
 mod lane;
 mod read;
 mod room;
+mod state;
 mod turns;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -20,10 +21,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use lane::Lane;
-use read::Read;
-use room::Room;
-use turns::Turns;
+use state::State;
 
 use super::{parcel::Parcel, removal};
 use crate::{domain::device::Row, metrics::GivenUpReason};
@@ -39,28 +37,15 @@ pub(super) struct Store {
     pub(super) changed: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    lanes: HashMap<Row, Lane>,
-    /// When the lanes are to be tried next.
-    due: BTreeSet<(Duration, Row)>,
-    /// The lanes whose time has come.
-    turns: Turns,
-    room: Room,
-    read: Read,
-    /// Nothing is taken any more.
-    is_closed: bool,
-}
-
 /// What had to go.
 pub(super) struct Dropped {
     pub(super) parcel: Box<Parcel>,
-    pub(super) why: Why,
+    pub(super) why: DropReason,
 }
 
 /// Why it had to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum DropReason {
     /// There is no room.
     GivenUp(GivenUpReason),
     /// The message was read meanwhile.
@@ -92,19 +77,19 @@ impl Store {
         {
             let mut state = self.state();
             if state.is_closed {
-                return vec![Dropped { parcel, why: Why::GivenUp(GivenUpReason::Shutdown) }];
+                return vec![Dropped { parcel, why: DropReason::GivenUp(GivenUpReason::Shutdown) }];
             }
             if state.read.was_read(&parcel) {
-                return vec![Dropped { parcel, why: Why::Superseded }];
+                return vec![Dropped { parcel, why: DropReason::Superseded }];
             }
             if let Some(lane) = state.lanes.get_mut(&row) {
                 let (superseded, is_superseded) = removal::meet(&mut lane.waiting, &parcel);
                 for parcel in superseded {
                     state.room.give_back(&parcel, true);
-                    dropped.push(Dropped { parcel, why: Why::Superseded });
+                    dropped.push(Dropped { parcel, why: DropReason::Superseded });
                 }
                 if is_superseded {
-                    dropped.push(Dropped { parcel, why: Why::Superseded });
+                    dropped.push(Dropped { parcel, why: DropReason::Superseded });
                     state.tidy(row);
                     self.noted(&state);
                     return dropped;
@@ -159,7 +144,7 @@ impl Store {
         {
             let mut state = self.state();
             if state.is_closed {
-                return vec![Dropped { parcel, why: Why::GivenUp(GivenUpReason::Shutdown) }];
+                return vec![Dropped { parcel, why: DropReason::GivenUp(GivenUpReason::Shutdown) }];
             }
             if let Some(lane) = state.lanes.get_mut(&parcel.push.row) {
                 lane.is_trying = false;
@@ -266,58 +251,6 @@ pub(super) struct Measure {
     pub(super) by_provider: [usize; 2],
     pub(super) bytes: usize,
     pub(super) oldest: Option<Duration>,
-}
-
-impl State {
-    /// Gives a parcel its place in its lane: at its head, or by its age.
-    fn put(&mut self, parcel: Box<Parcel>, due: Due, is_new: bool) {
-        let row = parcel.push.row;
-        let lane = self.lanes.entry(row).or_insert_with(|| Lane::new(due));
-        let at = if is_new {
-            // Something new is a reason to try now, unless the push service asked for time.
-            due.at.min(lane.due)
-        } else {
-            lane.not_before = due.not_before;
-            due.at
-        };
-        lane.insert(parcel);
-        self.reschedule(row, at);
-    }
-
-    /// Moves a lane to another moment; one that is being tried keeps it for later.
-    fn reschedule(&mut self, row: Row, at: Duration) {
-        let Some(lane) = self.lanes.get_mut(&row) else { return };
-        let at = at.max(lane.not_before);
-        self.due.remove(&(lane.due, row));
-        lane.due = at;
-        if !lane.is_trying && !lane.waiting.is_empty() {
-            self.due.insert((at, row));
-        }
-    }
-
-    /// Removes a lane that has come to its end, or has it tried when it is due.
-    fn tidy(&mut self, row: Row) {
-        let Some(lane) = self.lanes.get(&row) else { return };
-        let due = lane.due;
-        match (lane.is_trying, lane.waiting.is_empty()) {
-            (false, true) => {
-                self.due.remove(&(due, row));
-                self.lanes.remove(&row);
-            }
-            (false, false) => self.reschedule(row, due),
-            (true, _) => {}
-        }
-    }
-
-    fn make_room(&mut self, server: i64, limits: &Limits, dropped: &mut Vec<Dropped>) {
-        while let Some((row, number, reason)) = self.room.too_much(limits, server) {
-            let Some(lane) = self.lanes.get_mut(&row) else { return };
-            let Some(parcel) = lane.remove(number) else { return };
-            self.room.give_back(&parcel, true);
-            dropped.push(Dropped { parcel, why: Why::GivenUp(reason) });
-            self.tidy(row);
-        }
-    }
 }
 
 /// Parcels by number, as the room knows them.
