@@ -22,7 +22,7 @@ use crate::{
     domain::device::{Provider, Row, Target},
     metrics::{DeviceChange, DeviceChangeLabels, Metrics},
     providers::{AppKey, AppName, FcmReason, RejectionReason},
-    registry::{AppDevices, Registry, RegistryError},
+    registry::{AppDevices, Burial, Registry, RegistryError},
 };
 
 /// Removes devices, or does not; clones share everything.
@@ -153,7 +153,8 @@ impl Brake {
     ) -> bool {
         // A moment after the push is a clock that is wrong; whoever registered since then is not meant.
         let since = since.map_or(pushed.at, |since| since.min(pushed.at));
-        let removed = self.inner.registry.bury(pushed.row, pushed.target, since).await;
+        let removed =
+            self.inner.registry.bury(pushed.row, pushed.target, since, Burial::Certain).await;
         let rows = self.changed(&pushed, reason, DeviceChange::Expired, removed);
         if rows > 0 {
             self.inner.apps[pushed.app.index()].window.send(self.minute());
@@ -195,7 +196,7 @@ impl Brake {
                 (self.changed(&pushed, reason, DeviceChange::Suspected, suspected), false)
             }
             Leave::Proven | Leave::Reserved => {
-                let removed = inner.registry.bury_in_doubt(row, target, at).await;
+                let removed = inner.registry.bury(row, target, at, Burial::InDoubt).await;
                 (self.changed(&pushed, reason, DeviceChange::Expired, removed), true)
             }
         };

@@ -39,6 +39,7 @@ use crate::{
 pub use audit_log::AuditEvent;
 pub use brakes::{AppDevices, Doubts, EngagedBrake, Verdict};
 pub use desk::{Desk, Turn};
+pub use fates::Burial;
 pub use open::{OpenError, migration_status};
 pub use pending::PushCount;
 pub use registration_keys::{PUBLIC_KEY_BYTES, StoredKey, USES_PERIOD};

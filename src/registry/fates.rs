@@ -18,6 +18,16 @@ use crate::{
     domain::device::{Row, Target},
 };
 
+/// How sure it is that a device is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Burial {
+    /// It is gone for good: of its token only the digest is kept.
+    Certain,
+    /// The word may be our own fault: the row keeps all it takes to come back. Only rows of the same app go, since
+    /// the word is about the token and the app together.
+    InDoubt,
+}
+
 impl Registry {
     /// Whether a device is still registered, and not gone.
     ///
@@ -46,8 +56,7 @@ impl Registry {
         }
     }
 
-    /// Notes that a device is gone for good, where it was registered no later than `since`: of its token only
-    /// the digest is kept. How many rows went.
+    /// Notes that a device is gone, where it was registered no later than `since`. How many rows went.
     ///
     /// # Errors
     ///
@@ -57,37 +66,17 @@ impl Registry {
         row: Row,
         target: &Target,
         since: Timestamp,
+        burial: Burial,
     ) -> Result<u64, RegistryError> {
-        let now = self.inner.clock.now().unix_millis();
+        let by_app = burial == Burial::InDoubt;
         let change = Change {
-            gone_at: Some(Some(now)),
+            gone_at: Some(Some(self.inner.clock.now().unix_millis())),
+            in_doubt: by_app.then_some(true),
             suspected_at: Some(None),
-            token: Some(String::new()),
+            token: (!by_app).then(String::new),
             ..Change::default()
         };
-        self.change(row, target, Which::Registered { until: since, by_app: false }, change).await
-    }
-
-    /// The same by a word that may be our own fault: the row keeps all it takes to come back. Only rows of the
-    /// same app go, since the word is about the token and the app together.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn bury_in_doubt(
-        &self,
-        row: Row,
-        target: &Target,
-        since: Timestamp,
-    ) -> Result<u64, RegistryError> {
-        let now = self.inner.clock.now().unix_millis();
-        let change = Change {
-            gone_at: Some(Some(now)),
-            in_doubt: Some(true),
-            suspected_at: Some(None),
-            ..Change::default()
-        };
-        self.change(row, target, Which::Registered { until: since, by_app: true }, change).await
+        self.change(row, target, Which::Registered { until: since, by_app }, change).await
     }
 
     /// Notes that a device is under suspicion, where it was registered no later than `since` and was no suspect;
