@@ -16,15 +16,17 @@ use prometheus_client::{
 
 pub use labels::{
     pushes::{
-        ApiLabel, AppLabels, ConnectionLabels, ConnectionState, ConnectsLabels, CredentialKind,
-        CredentialLabels, DeviceChange, DeviceChangeLabels, DialResult, GivenUpLabels,
-        GivenUpReason, GoawayLabels, GoawayReason, NotificationLabels, NotificationResult,
-        ProviderLabels, PushErrorLabels, PushLabels, PushOutcome, RefreshLabels, RefreshResult,
-        ResponseLabels, RetryCause, RetryLabels,
+        ApiLabel, AppLabels, DeviceChange, DeviceChangeLabels, GivenUpLabels, GivenUpReason,
+        NotificationLabels, NotificationResult, ProviderLabels, PushErrorLabels, PushLabels,
+        PushOutcome, RetryCause, RetryLabels,
     },
     requests::{
         BuildLabels, RateLimitDecision, RateLimitLabels, RateLimitName, RegistrationLabels,
         RegistrationResult, RejectedLabels, RejectedReason, RequestDurationLabels, RequestLabels,
+    },
+    services::{
+        ConnectionLabels, ConnectionState, ConnectsLabels, CredentialKind, CredentialLabels,
+        DialResult, GoawayLabels, GoawayReason, RefreshLabels, RefreshResult, ResponseLabels,
     },
 };
 pub use provider_connections::ProviderConnections;

@@ -2,6 +2,7 @@
 
 pub(super) mod pushes;
 pub(super) mod requests;
+pub(super) mod services;
 
 /// Makes an enum whose variants are label values.
 macro_rules! label_values {
