@@ -1,0 +1,55 @@
+//! Devices that are believed again, and those that come back with them.
+
+use super::{App, Brake, Pushed};
+use crate::{
+    clock::Timestamp, domain::device::Provider, metrics::DeviceChange, registry::RegistryError,
+};
+
+impl Brake {
+    /// A suspect was accepted: it is none any more. What was said of its app was not true then, at least not of
+    /// it: whoever went by the same word since the app has suspects, or shortly before, comes back as one.
+    pub(super) async fn clear(&self, app: &App, pushed: &Pushed<'_>) {
+        let registry = &self.inner.registry;
+        let cleared = async {
+            // Nobody went in doubt while the brake is on, and never on Google's word.
+            let since = match pushed.target.provider {
+                Provider::Apns if !app.is_engaged() => {
+                    registry.suspects_since(&app.devices).await?
+                }
+                Provider::Apns | Provider::Fcm => None,
+            };
+            let rows = registry.trust(pushed.row, pushed.target).await?;
+            if rows == 0 {
+                return Ok(());
+            }
+            self.count(pushed.target.provider, DeviceChange::Restored, rows);
+            if let Some(since) = since {
+                self.bring_back(app, since - self.inner.config.window).await?;
+            }
+            Ok::<(), RegistryError>(())
+        };
+        if let Err(error) = cleared.await {
+            tracing::warn!(event = "device.not_restored", %error, "the next accepted push clears the device of suspicion");
+        }
+    }
+
+    /// Brings back, as suspects, who went in doubt since a moment.
+    pub(super) async fn bring_back(
+        &self,
+        app: &App,
+        since: Timestamp,
+    ) -> Result<(), RegistryError> {
+        let rows = self.inner.registry.bring_back(&app.devices, since).await?;
+        if rows > 0 {
+            self.count(app.devices.provider, DeviceChange::Suspected, rows);
+            tracing::info!(
+                event = "device.brought_back",
+                provider = app.devices.provider.as_str(),
+                app = &*app.devices.name,
+                rows,
+                "devices that went in doubt are back, as suspects",
+            );
+        }
+        Ok(())
+    }
+}
