@@ -9,7 +9,7 @@ use push_bouncer::sandbox::faults::{Act, Script};
 use sea_orm::ConnectionTrait as _;
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, subscriber::DefaultGuard};
 
 use crate::world::{IAGO, Phone, Registered, World, message, to};
 
@@ -17,6 +17,8 @@ use crate::world::{IAGO, Phone, Registered, World, message, to};
 pub(crate) struct Log {
     file: NamedTempFile,
     _guard: DefaultGuard,
+    /// While there is only one subscriber, a line that another thread comes to first is off for all of them.
+    _second: Dispatch,
 }
 
 impl Log {
@@ -26,7 +28,8 @@ impl Log {
         let writer = Mutex::new(file.reopen().unwrap());
         let subscriber =
             tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
-        Self { file, _guard: tracing::subscriber::set_default(subscriber) }
+        let guard = tracing::subscriber::set_default(subscriber);
+        Self { file, _guard: guard, _second: Dispatch::new(tracing_subscriber::registry()) }
     }
 
     /// All of it.
