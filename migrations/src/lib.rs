@@ -1,7 +1,11 @@
 //! The schema of push-bouncer: one change per migration, each of them reversible.
 
-pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, EntityTrait as _, QueryOrder as _},
+    seaql_migrations,
+};
 
 mod m0001_remote_servers;
 mod m0002_remote_realms;
@@ -47,4 +51,24 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_tombstones::Migration),
         ]
     }
+}
+
+/// The names of the migrations that a database says it has, oldest first, also those that this program does not
+/// know. Changes nothing: a database without the table has none.
+///
+/// # Errors
+///
+/// When the database does not answer.
+pub async fn recorded<C: ConnectionTrait>(database: &C) -> Result<Vec<String>, DbErr>
+where
+    for<'c> &'c C: IntoSchemaManagerConnection<'c>,
+{
+    if !SchemaManager::new(database).has_table("seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let rows = seaql_migrations::Entity::find()
+        .order_by_asc(seaql_migrations::Column::Version)
+        .all(database)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
 }

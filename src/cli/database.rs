@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::Config,
     metrics::Metrics,
-    registry::{Decision, OpenError, Registry, RegistryError},
+    registry::{Decision, OpenError, Registry, RegistryError, Schema},
     telemetry,
 };
 
@@ -29,6 +29,30 @@ impl DatabaseArguments {
     where
         F: Future<Output = CommandResult>,
     {
+        self.run(async |config| {
+            let metrics = Arc::new(Metrics::default());
+            let registry =
+                Registry::open_beside(&config.database, Clock::default(), metrics).await?;
+            let done = work(config, registry.clone()).await?;
+            registry.close().await?;
+            Ok(done)
+        })
+    }
+
+    /// The same for work on the schema itself, whichever it is.
+    pub(super) fn work_on_schema(
+        &self,
+        work: impl AsyncFnOnce(&Schema) -> CommandResult,
+    ) -> CommandResult {
+        self.run(async |config| {
+            let schema = Schema::open(&config.database).await?;
+            let done = work(&schema).await?;
+            schema.close().await?;
+            Ok(done)
+        })
+    }
+
+    fn run(&self, work: impl AsyncFnOnce(Config) -> CommandResult) -> CommandResult {
         telemetry::start(LOG_LEVEL, false)
             .map_err(|error| CommandError::new(exit::CONFIGURATION, error))?;
         let config = Config::read(&self.config)
@@ -37,14 +61,7 @@ impl DatabaseArguments {
             .enable_all()
             .build()
             .map_err(|error| CommandError::new(exit::UNAVAILABLE, error))?;
-        runtime.block_on(async {
-            let metrics = Arc::new(Metrics::default());
-            let registry =
-                Registry::open_beside(&config.database, Clock::default(), metrics).await?;
-            let done = work(config, registry.clone()).await?;
-            registry.close().await?;
-            Ok(done)
-        })
+        runtime.block_on(work(config))
     }
 }
 
@@ -75,7 +92,9 @@ impl From<OpenError> for CommandError {
         let code = match &error {
             OpenError::UrlFile { .. } | OpenError::Scheme => exit::CONFIGURATION,
             OpenError::Connect(_) | OpenError::Migrate(_) => exit::UNAVAILABLE,
-            OpenError::Outdated(_) => exit::TRY_LATER,
+            OpenError::Outdated(_) | OpenError::Newer { .. } | OpenError::Locked(_) => {
+                exit::TRY_LATER
+            }
         };
         Self::new(code, error)
     }

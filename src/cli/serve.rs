@@ -97,7 +97,9 @@ async fn reload(server: &Server, file: &Path) {
 
 fn code(error: &StartError) -> u8 {
     match error {
-        StartError::Build(BuildError::Registry(OpenError::Outdated(_))) => exit::TRY_LATER,
+        StartError::Build(BuildError::Registry(
+            OpenError::Outdated(_) | OpenError::Newer { .. } | OpenError::Locked(_),
+        )) => exit::TRY_LATER,
         StartError::Build(
             BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. })
             | BuildError::SecretKey(_)

@@ -1,14 +1,16 @@
-//! Opening the database and bringing its schema up to date.
+//! Opening the database.
 
 use std::{io, sync::Arc, time::Duration};
 
-use migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::Registry;
+use super::{
+    Registry,
+    schema::{May, bring_up_to_date},
+};
 use crate::{clock::Clock, config::DatabaseConfig, metrics::Metrics};
 
 /// A connection that was idle for longer is asked whether it still works before it is used.
@@ -34,11 +36,24 @@ pub enum OpenError {
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(DbErr),
+    /// Another program is changing the schema, and does not finish.
+    #[error("another program is changing the schema: {0}")]
+    Locked(DbErr),
     /// The schema is older than the program, and the program may not change it.
     #[error(
-        "the schema lacks {0} migrations; the service makes them when it starts with `database.auto_migrate = true`"
+        "the schema lacks {0} migrations; `push-bouncer db migrate` makes them, and so does the service when it starts with `database.auto_migrate = true`"
     )]
     Outdated(usize),
+    /// The schema is newer than the program.
+    #[error(
+        "the schema is that of a newer push-bouncer: it has `{schema}`, and this one knows no more than `{program}`"
+    )]
+    Newer {
+        /// The newest migration of the database.
+        schema: String,
+        /// The newest migration that the program knows.
+        program: String,
+    },
 }
 
 impl Registry {
@@ -53,7 +68,8 @@ impl Registry {
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let database = connect(config).await?;
-        bring_up_to_date(&database, config.auto_migrate).await?;
+        let may = if config.auto_migrate { May::Always } else { May::Never };
+        bring_up_to_date(&database, may).await?;
         Ok(Self::new(database, clock, metrics))
     }
 
@@ -69,42 +85,14 @@ impl Registry {
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let database = connect(config).await?;
-        let is_new = migration_status(&database).await? == Migrator::migrations().len();
-        bring_up_to_date(&database, config.auto_migrate && is_new).await?;
+        let may = if config.auto_migrate { May::IfEmpty } else { May::Never };
+        bring_up_to_date(&database, may).await?;
         Ok(Self::new(database, clock, metrics))
     }
 }
 
-async fn bring_up_to_date(database: &DatabaseConnection, may: bool) -> Result<(), OpenError> {
-    let missing = migration_status(database).await?;
-    if missing == 0 {
-        return Ok(());
-    }
-    if !may {
-        return Err(OpenError::Outdated(missing));
-    }
-    Migrator::up(database, None).await.map_err(OpenError::Migrate)?;
-    tracing::info!(
-        event = "database.migrated",
-        migrations = missing,
-        "brought the schema up to date"
-    );
-    Ok(())
-}
-
-/// How many migrations the database lacks.
-///
-/// # Errors
-///
-/// When the database does not answer.
-pub async fn migration_status(database: &DatabaseConnection) -> Result<usize, OpenError> {
-    Migrator::get_pending_migrations(database)
-        .await
-        .map(|pending| pending.len())
-        .map_err(OpenError::Migrate)
-}
-
-async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, OpenError> {
+/// Connects to the database of these settings.
+pub(super) async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, OpenError> {
     let url = url(config)?;
     let is_sqlite = url.starts_with("sqlite:");
     if !is_sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
