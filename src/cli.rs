@@ -2,6 +2,7 @@
 
 mod brake;
 mod database;
+mod db;
 mod error;
 mod key;
 mod moment;
@@ -32,6 +33,9 @@ struct Arguments {
 enum Command {
     /// Run the service
     Serve(serve::Arguments),
+    /// Look at the schema of the database, and bring it up to date
+    #[command(subcommand)]
+    Db(db::Command),
     /// Decide about registered servers
     #[command(subcommand)]
     Server(server::Command),
@@ -56,6 +60,7 @@ pub fn run() -> ExitCode {
     };
     let (result, output) = match arguments.command {
         Command::Serve(arguments) => (serve::run(&arguments), Output::default()),
+        Command::Db(command) => (db::run(&command), command.output()),
         Command::Server(command) => (server::run(&command), command.output()),
         Command::Realm(command) => (realm::run(&command), command.output()),
         Command::Brake(command) => (brake::run(&command), command.output()),

@@ -7,6 +7,7 @@ mod bad_input;
 mod chat_server;
 mod conformance;
 mod credentials;
+mod db;
 mod delivery;
 mod entitlement;
 mod http2;

@@ -1,11 +1,11 @@
-//! The operator's command line, beside the running server and on its settings.
+//! The operator's command line on the server's settings, with or without the server beside it.
 
 use std::process::Output;
 
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::World;
+use super::Stage;
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Printed {
     }
 }
 
-impl World {
+impl Stage {
     /// Runs `push-bouncer` with these arguments on the server's settings.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Printed {
         let output = Command::new(env!("CARGO_BIN_EXE_push-bouncer"))
