@@ -218,6 +218,7 @@ impl Delivery {
                 attempts: 0,
                 may_have_arrived: false,
                 last: None,
+                told: Vec::new(),
                 came,
                 began,
             });

@@ -8,6 +8,9 @@ use std::{
 /// So many failures in a row, and nothing is sent for a while.
 const CONSECUTIVE: u32 = 20;
 
+/// Or so many whose credentials were refused: one alone may be about its device, whatever it says.
+const REFUSED: u32 = 3;
+
 /// Or half of at least so many pushes within [`WINDOW`].
 const ENOUGH: u32 = 100;
 const WINDOW: Duration = Duration::from_secs(30);
@@ -31,6 +34,8 @@ pub(super) struct Breaker {
 #[derive(Default)]
 struct State {
     consecutive: u32,
+    /// Of these, those whose credentials were refused.
+    refused: u32,
     current: Tally,
     /// The half of the window before the current one.
     previous: Tally,
@@ -110,7 +115,7 @@ impl Breaker {
         if ticket.0 != state.epoch {
             return Change::None;
         }
-        state.consecutive = 0;
+        (state.consecutive, state.refused) = (0, 0);
         state.count(now, false);
         if state.open.take().is_none() {
             return Change::None;
@@ -120,12 +125,13 @@ impl Breaker {
         Change::Closed
     }
 
-    /// Notes that it does not. `is_certain`: the next push fails too. `at_least`: it asked for so much time.
+    /// Notes that it does not; one push tells it once with the same ticket. `is_refused`: it does not take our
+    /// credentials. `at_least`: it asked for so much time.
     pub(super) fn failed(
         &self,
         ticket: Ticket,
         now: Duration,
-        is_certain: bool,
+        is_refused: bool,
         at_least: Option<Duration>,
     ) -> Change {
         let mut state = self.state();
@@ -134,6 +140,7 @@ impl Breaker {
             return Change::None;
         }
         state.consecutive = state.consecutive.saturating_add(1);
+        state.refused = state.refused.saturating_add(is_refused.into());
         state.count(now, true);
         // One answer may ask for an hour, and be about one device.
         let asked_for = at_least.unwrap_or_default().min(LONGEST_PAUSE);
@@ -146,8 +153,9 @@ impl Breaker {
         }
         let Tally { sends, failures } = state.tally();
         let is_too_much = state.consecutive >= CONSECUTIVE
+            || state.refused >= REFUSED
             || sends >= ENOUGH && failures.saturating_mul(2) >= sends;
-        if !is_certain && !is_too_much {
+        if !is_too_much {
             return Change::None;
         }
         let pause = FIRST_PAUSE.max(asked_for);
@@ -276,10 +284,18 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_are_refused_open_it_at_once() {
+    fn credentials_that_are_refused_three_times_in_a_row_open_it() {
         let open = |at_least| {
             let breaker = Breaker::default();
-            breaker.failed(free(&breaker), SECOND, true, at_least)
+            let refuse = || breaker.failed(free(&breaker), SECOND, true, at_least);
+            for _ in 1..REFUSED {
+                assert_eq!(refuse(), Change::None);
+            }
+            breaker.succeeded(free(&breaker), SECOND);
+            for _ in 1..REFUSED {
+                assert_eq!(refuse(), Change::None, "another push was taken");
+            }
+            refuse()
         };
         assert_eq!(open(None), Change::Opened(FIRST_PAUSE));
         assert_eq!(open(Some(30 * SECOND)), Change::Opened(30 * SECOND));

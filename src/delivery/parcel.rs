@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Push, duplicates::PushKey, job::Job};
+use super::{Push, breaker::Ticket, duplicates::PushKey, job::Job};
 use crate::{
     domain::{
         device::Provider,
@@ -36,6 +36,8 @@ pub(super) struct Parcel {
     pub(super) may_have_arrived: bool,
     /// Why the last attempt failed, and the outcome it would be in the end.
     pub(super) last: Option<(RetryCause, PushOutcome)>,
+    /// The tickets it has told a failure with, one for an app.
+    pub(super) told: Vec<(AppKey, Ticket)>,
     /// When it came, and the last moment for an attempt: moments of [`crate::clock::Clock::running`].
     pub(super) came: Duration,
     pub(super) expires: Duration,
@@ -90,6 +92,17 @@ impl Parcel {
             Message::Fcm(message) => message.shared_body().clone(),
         };
         (body.as_ptr().addr(), body.len())
+    }
+
+    /// Whether it has not yet told the app's breaker a failure with this ticket; it does now.
+    pub(super) fn tells(&mut self, app: AppKey, ticket: Ticket) -> bool {
+        match self.told.iter_mut().find(|(of, _)| *of == app) {
+            Some((_, told)) => std::mem::replace(told, ticket) != ticket,
+            None => {
+                self.told.push((app, ticket));
+                true
+            }
+        }
     }
 
     pub(super) fn attempt(&self, app: Option<AppKey>) -> Attempt<'_> {

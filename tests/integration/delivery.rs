@@ -12,6 +12,7 @@ mod model;
 mod not_configured;
 mod outages;
 mod overload;
+mod poison;
 mod projects;
 mod proxy;
 mod removals;
