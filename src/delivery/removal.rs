@@ -12,13 +12,22 @@ use crate::domain::notification::Content;
 #[expect(clippy::vec_box, reason = "a parcel is moved often and is not small")]
 pub(super) fn meet(lane: &mut VecDeque<Box<Parcel>>, new: &Parcel) -> (Vec<Box<Parcel>>, bool) {
     let Content::Removal(read) = &new.about().content else { return (Vec::new(), false) };
+    // A message may wait twice, and one of the two have arrived.
+    let may_have_arrived = |message: &i64| {
+        let mut waiting = lane.iter();
+        waiting.any(|waiting| {
+            waiting.may_have_arrived
+                && matches!(&waiting.about().content, Content::Message(id) if id == message)
+        })
+    };
+    let arrived: Vec<i64> = read.iter().copied().filter(may_have_arrived).collect();
     let mut to_take_down = read.to_vec();
     let mut superseded = Vec::new();
     let mut index = 0;
     while let Some(waiting) = lane.get(index) {
         match &waiting.about().content {
             Content::Message(id) if read.binary_search(id).is_ok() => {
-                if !waiting.may_have_arrived {
+                if !arrived.contains(id) {
                     to_take_down.retain(|other| other != id);
                 }
                 superseded.extend(lane.remove(index));

@@ -26,13 +26,10 @@ impl State {
     pub(super) fn put(&mut self, parcel: Box<Parcel>, due: Due, is_new: bool) {
         let row = parcel.push.row;
         let lane = self.lanes.entry(row).or_insert_with(|| Lane::new(due));
-        let at = if is_new {
-            // Something new is a reason to try now, unless the push service asked for time.
-            due.at.min(lane.due)
-        } else {
-            lane.not_before = due.not_before;
-            due.at
-        };
+        // Whichever push of the device it was said to: nobody shortens what the push service asks for.
+        lane.not_before = lane.not_before.max(due.not_before);
+        // Something new is a reason to try now.
+        let at = if is_new { due.at.min(lane.due) } else { due.at };
         lane.insert(parcel);
         self.reschedule(row, at);
     }
