@@ -126,11 +126,20 @@ impl Brake {
     }
 
     /// Notes that a push service took a push: its device is no suspect, and belongs to the Firebase project that
-    /// reached it. Asks the database only where that is new.
-    pub async fn accepted(&self, pushed: Pushed<'_>) {
+    /// reached it. Where that is new, the database has to be told, which is the work that comes back.
+    pub fn accepted<'a>(
+        &'a self,
+        pushed: Pushed<'a>,
+    ) -> Option<impl Future<Output = ()> + Send + 'a> {
         let app = &self.inner.apps[pushed.app.index()];
         app.accepted(pushed.target, pushed.server, self.minute());
-        if let Some(project) = self.other_project(&pushed) {
+        let project = self.other_project(&pushed);
+        let is_new = pushed.is_suspect || project.is_some();
+        is_new.then(|| self.believe(app, pushed, project))
+    }
+
+    async fn believe(&self, app: &App, pushed: Pushed<'_>, project: Option<&str>) {
+        if let Some(project) = project {
             let Pushed { row, target, .. } = pushed;
             if let Err(error) = self.inner.registry.remember_project(row, target, project).await {
                 tracing::warn!(event = "device.project_unknown", %error, "the next push finds the device's project again");

@@ -113,14 +113,14 @@ impl Shared {
             match app {
                 Some(app) if app != asked => {
                     match first {
-                        Some(first) => self.learn(asked, ticket, now, &first),
+                        Some(first) => self.learn(parcel, asked, ticket, now, &first),
                         None => self.breakers.told_nothing(asked, ticket),
                     }
                     if let Some(ticket) = self.breakers.ticket(app) {
-                        self.learn(app, ticket, now, &outcome);
+                        self.learn(parcel, app, ticket, now, &outcome);
                     }
                 }
-                _ => self.learn(asked, ticket, now, &outcome),
+                _ => self.learn(parcel, asked, ticket, now, &outcome),
             }
         }
         let label = outcome.label();
@@ -133,16 +133,19 @@ impl Shared {
             is_suspect: *is_suspect,
             at,
         });
+        // Work on the database is rare and large: boxed, it takes no room in each push that is under way.
         let fate = match (outcome, pushed) {
             (Outcome::Accepted, Some(pushed)) => {
-                self.unless_cut(self.brake.accepted(pushed)).await;
+                if let Some(work) = self.brake.accepted(pushed) {
+                    self.unless_cut(Box::pin(work)).await;
+                }
                 Fate::Accepted
             }
             (Outcome::Unregistered { since, reason }, Some(pushed)) => {
-                gone_if(self.unless_cut(self.brake.gone(pushed, since, reason)).await)
+                gone_if(self.unless_cut(Box::pin(self.brake.gone(pushed, since, reason))).await)
             }
             (Outcome::Doubtful(reason), Some(pushed)) => {
-                gone_if(self.unless_cut(self.brake.doubtful(pushed, reason)).await)
+                gone_if(self.unless_cut(Box::pin(self.brake.doubtful(pushed, reason))).await)
             }
             (Outcome::Rejected(reason), _) => {
                 self.log.refused(parcel, reason.as_str());
@@ -198,7 +201,14 @@ impl Shared {
     }
 
     /// Tells the app's breaker what an outcome says about other pushes.
-    fn learn(&self, app: AppKey, ticket: Ticket, now: Duration, outcome: &Outcome) {
+    fn learn(
+        &self,
+        parcel: &mut Parcel,
+        app: AppKey,
+        ticket: Ticket,
+        now: Duration,
+        outcome: &Outcome,
+    ) {
         let delay = match outcome {
             Outcome::Delayed(delay) => delay,
             Outcome::NotConfigured => return self.breakers.told_nothing(app, ticket),
@@ -211,13 +221,15 @@ impl Shared {
         match delay.scope() {
             Scope::Nothing => self.breakers.told_nothing(app, ticket),
             Scope::Device => self.is_well(app, ticket, now),
+            // It may fail for ever where others are taken: one push, one word.
+            Scope::App | Scope::Credentials if !parcel.tells(app, ticket) => {}
             scope @ (Scope::App | Scope::Credentials) => {
                 let error: &dyn std::fmt::Display = match &delay.why {
                     Why::Refused(reason) => &reason.as_str(),
                     Why::Failed(failure) => failure,
                 };
-                let is_certain = scope == Scope::Credentials;
-                self.breakers.failed(app, ticket, now, is_certain, delay.retry_after, error);
+                let is_refused = scope == Scope::Credentials;
+                self.breakers.failed(app, ticket, now, is_refused, delay.retry_after, error);
             }
         }
     }
@@ -264,4 +276,20 @@ impl Drop for UnderWay<'_> {
 
 fn gone_if(is_gone: Option<bool>) -> Fate {
     if is_gone == Some(true) { Fate::Gone } else { Fate::NotAccepted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a method gives back.
+    fn size_of_result<'a, S: 'a, A, R>(_: impl FnOnce(&'a S, A) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    #[test]
+    fn a_push_under_way_takes_little_memory() {
+        let bytes = size_of_result(Shared::begin);
+        assert!(bytes <= 3 * 1024, "2,048 of them are under way at once: {bytes} bytes each");
+    }
 }

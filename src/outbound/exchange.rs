@@ -101,9 +101,12 @@ impl Pool {
                 return Err(SendError::Crowded);
             }
             attempts += 1;
+            if attempts > 1 {
+                metrics.resent();
+            }
             let exchanged = timeout_at(deadline, exchange(&place, request, body)).await;
             match exchanged {
-                Ok(Err(SendError::Unprocessed)) if attempts < MAX_ATTEMPTS => metrics.resent(),
+                Ok(Err(SendError::Unprocessed)) if attempts < MAX_ATTEMPTS => {}
                 Ok(outcome) => {
                     if let Ok(reply) = &outcome {
                         metrics.answered(reply.status);
