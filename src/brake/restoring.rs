@@ -18,14 +18,12 @@ impl Brake {
                 }
                 Provider::Apns | Provider::Fcm => None,
             };
-            let rows = registry.trust(pushed.row, pushed.target).await?;
-            if rows == 0 {
-                return Ok(());
-            }
-            self.count(pushed.target.provider, DeviceChange::Restored, rows);
+            // It is a suspect until the others are back: if that fails, the next accepted push does it all again.
             if let Some(since) = since {
                 self.bring_back(app, since - self.inner.config.window).await?;
             }
+            let rows = registry.trust(pushed.row, pushed.target).await?;
+            self.count(pushed.target.provider, DeviceChange::Restored, rows);
             Ok::<(), RegistryError>(())
         };
         if let Err(error) = cleared.await {

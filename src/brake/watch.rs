@@ -69,8 +69,10 @@ impl Brake {
 
     async fn read(&self) -> Result<(), RegistryError> {
         let mut known = self.inner.known.lock().await;
+        // One app that cannot be settled hides no other's brake.
+        let mut settled = Ok(());
         for (app, known) in self.inner.apps.iter().zip(&mut *known) {
-            self.settle(app, known).await?;
+            settled = settled.and(self.settle(app, known).await);
         }
         let rows = self.inner.registry.brakes().await?;
         for (app, known) in self.inner.apps.iter().zip(&mut *known) {
@@ -105,12 +107,12 @@ impl Brake {
                         app = &*app.devices.name,
                         "the brake is on: `push-bouncer brake status` tells more",
                     );
-                    self.settle(app, known).await?;
+                    settled = settled.and(self.settle(app, known).await);
                 }
                 (Known::Off | Known::ToStore(..), None) | (Known::ToStore(..), Some(_)) => {}
             }
         }
-        Ok(())
+        settled
     }
 
     /// Puts the brake of an app on, if too many of its devices are called bad; whether it is on. A device that
