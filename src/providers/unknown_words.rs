@@ -60,11 +60,16 @@ impl UnknownWords {
 /// Who wrote it is not trusted: a line of the log stays one line, and names no device.
 fn printable(word: &str, token: &DeviceToken) -> String {
     let is_printable = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
-    let word = match token.expose() {
-        "" => word.to_owned(),
-        token => word.replace(token, "[token]"),
-    };
-    word.chars().filter(is_printable).take(LONGEST).collect()
+    let mut word: String = word.chars().filter(is_printable).collect();
+    let token = token.expose().to_ascii_lowercase();
+    // What is left is ASCII: a place is the same in both.
+    while !token.is_empty()
+        && let Some(at) = word.to_ascii_lowercase().find(&token)
+    {
+        word.replace_range(at..at + token.len(), "[token]");
+    }
+    word.truncate(LONGEST);
+    word
 }
 
 #[cfg(test)]
@@ -91,5 +96,6 @@ mod tests {
         assert_eq!(printable("a\nb\u{1b}[31m\u{2028}c é", &token), "ab[31mc ");
         assert_eq!(printable(&"x".repeat(1000), &token).len(), LONGEST);
         assert_eq!(printable("No abcdef here", &token), "No [token] here");
+        assert_eq!(printable("ABC\u{0}DEF and abCDef", &token), "[token] and [token]");
     }
 }

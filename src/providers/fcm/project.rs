@@ -99,7 +99,7 @@ impl Project {
         let account = self.accounts.current();
         let outcome = self.send_by(&account, attempt, &body, deadline).await;
         if is_for_want_of_a_token(&outcome)
-            && let Some(newer) = self.newer_than(&account)
+            && let Some(newer) = self.newer_than(&account, deadline).await
         {
             return self.send_by(&newer, attempt, &body, deadline).await;
         }

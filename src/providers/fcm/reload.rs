@@ -225,9 +225,16 @@ impl Project {
         }
     }
 
-    /// The account that is to serve in place of this one; none when it is the newest.
-    pub(super) fn newer_than(&self, account: &Arc<Account>) -> Option<Arc<Account>> {
-        if let Some(next) = self.accounts.next() {
+    /// The account that is to serve in place of this one, before `deadline`; none when it is the newest that Google
+    /// gives tokens: a file that Google refuses does not take the place of one that has a bad minute.
+    pub(super) async fn newer_than(
+        &self,
+        account: &Arc<Account>,
+        deadline: Instant,
+    ) -> Option<Arc<Account>> {
+        if let Some(next) = self.accounts.next()
+            && next.tokens.current(deadline).await.is_ok()
+        {
             self.put_in_place(&next);
         }
         let now = self.accounts.current();
