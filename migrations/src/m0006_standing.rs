@@ -31,7 +31,7 @@ fn name(table: &Tables) -> String {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SQLite adds one column a statement, and outside a transaction: whoever stopped in between goes on here.
+        // SQLite adds one column a statement, which older versions did outside a transaction: whoever stopped in between goes on here.
         for (table, columns) in [
             (Tables::RemoteServers, [shared().to_vec(), of_servers().to_vec()].concat()),
             (Tables::RemoteRealms, shared().to_vec()),

@@ -9,7 +9,7 @@ const BY_SERVER: &str = "remote_realms_server";
 const BY_NUMBER: &str = "remote_realms_number";
 const BY_PRESENCE: &str = "remote_realms_presence";
 
-/// On SQLite migrations run outside a transaction: what a stopped one made or took away is passed over.
+/// Older versions made migrations on SQLite outside a transaction: what a stopped one made or took away is passed over.
 fn index(name: &str, columns: &[RemoteRealms]) -> IndexCreateStatement {
     let mut index = Index::create();
     index.name(name).table(RemoteRealms::Table).if_not_exists();

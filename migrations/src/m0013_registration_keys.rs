@@ -12,7 +12,7 @@ impl MigrationTrait for Migration {
             .create_table(
                 Table::create()
                     .table(RegistrationKeys::Table)
-                    // On SQLite migrations run outside a transaction, and may have stopped in between.
+                    // Older versions made migrations on SQLite outside a transaction, and may have stopped in between.
                     .if_not_exists()
                     .col(
                         ColumnDef::new(RegistrationKeys::Id)

@@ -12,7 +12,7 @@ const E2EE_SUSPECTED: &str = "e2ee_devices_suspected_at";
 
 /// Only the rows that have the moment are in the index: nearly all rows cost nothing.
 ///
-/// On SQLite migrations run outside a transaction: what a stopped one made or took away is passed over.
+/// Older versions made migrations on SQLite outside a transaction: what a stopped one made or took away is passed over.
 fn index<C>(name: &str, table: impl IntoTableRef, moment: C) -> IndexCreateStatement
 where
     C: IntoIden + Copy + 'static,

@@ -39,13 +39,14 @@ impl DatabaseArguments {
         })
     }
 
-    /// The same for work on the schema itself, whichever it is.
+    /// The same for work on the schema itself, whichever it is; whether a SQLite file may be made.
     pub(super) fn work_on_schema(
         &self,
+        may_create: bool,
         work: impl AsyncFnOnce(&Schema) -> CommandResult,
     ) -> CommandResult {
         self.run(async |config| {
-            let schema = Schema::open(&config.database).await?;
+            let schema = Schema::open(&config.database, may_create).await?;
             let done = work(&schema).await?;
             schema.close().await?;
             Ok(done)

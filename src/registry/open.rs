@@ -67,7 +67,7 @@ impl Registry {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
-        let database = connect(config).await?;
+        let database = connect(config, true).await?;
         let may = if config.auto_migrate { May::Always } else { May::Never };
         bring_up_to_date(&database, may).await?;
         Ok(Self::new(database, clock, metrics))
@@ -84,15 +84,18 @@ impl Registry {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
-        let database = connect(config).await?;
+        let database = connect(config, true).await?;
         let may = if config.auto_migrate { May::IfEmpty } else { May::Never };
         bring_up_to_date(&database, may).await?;
         Ok(Self::new(database, clock, metrics))
     }
 }
 
-/// Connects to the database of these settings.
-pub(super) async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnection, OpenError> {
+/// Connects to the database of these settings; whether a SQLite file is made when it is missing.
+pub(super) async fn connect(
+    config: &DatabaseConfig,
+    may_create: bool,
+) -> Result<DatabaseConnection, OpenError> {
     let url = url(config)?;
     let is_sqlite = url.starts_with("sqlite:");
     if !is_sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
@@ -110,7 +113,7 @@ pub(super) async fn connect(config: &DatabaseConfig) -> Result<DatabaseConnectio
         // A statement that waits for another writer waits in SQLite, for at most this long.
         options.map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
-                .create_if_missing(true)
+                .create_if_missing(may_create)
                 .journal_mode(SqliteJournalMode::Wal)
                 // In WAL mode a power cut may lose the last commits with NORMAL; what a client was told
                 // is stored must be stored, so every commit is synced.

@@ -73,13 +73,13 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Connects; a SQLite file is made when it is missing.
+    /// Connects; whether a SQLite file is made when it is missing: whoever makes it owns it.
     ///
     /// # Errors
     ///
     /// When the database cannot be opened.
-    pub async fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
-        Ok(Self { database: connect(config).await? })
+    pub async fn open(config: &DatabaseConfig, may_create: bool) -> Result<Self, OpenError> {
+        Ok(Self { database: connect(config, may_create).await? })
     }
 
     /// Which migrations the database has; changes nothing.
@@ -101,8 +101,8 @@ impl Schema {
         plan::plan(&self.database).await.map_err(OpenError::Migrate)
     }
 
-    /// Makes the migrations that the database lacks, all or none of them, and gives their names. Another program
-    /// that does so at this moment is waited for, a minute at most.
+    /// Makes the migrations that the database lacks, each of them wholly or not at all, and gives the names of those
+    /// it made. Another program that does so at this moment is waited for, a minute at most.
     ///
     /// # Errors
     ///
@@ -169,18 +169,25 @@ async fn status(database: &DatabaseConnection) -> Result<SchemaStatus, OpenError
 }
 
 async fn migrate(database: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
-    let transaction = lock(database).await?;
-    // Another node may have made them while this one waited.
-    let status = recorded(&transaction).await.map(SchemaStatus::of).map_err(OpenError::Migrate)?;
-    status.refuse_unknown()?;
-    if !status.pending.is_empty() {
-        Migrator::up(&transaction, None).await.map_err(OpenError::Migrate)?;
+    let mut made = Vec::new();
+    loop {
+        let transaction = lock(database).await?;
+        // Another node may have made some while this one waited.
+        let status =
+            recorded(&transaction).await.map(SchemaStatus::of).map_err(OpenError::Migrate)?;
+        status.refuse_unknown()?;
+        let Some(next) = status.pending.into_iter().next() else {
+            transaction.rollback().await.map_err(OpenError::Migrate)?;
+            return Ok(made);
+        };
+        Migrator::up(&transaction, Some(1)).await.map_err(OpenError::Migrate)?;
+        transaction.commit().await.map_err(OpenError::Migrate)?;
+        made.push(next);
     }
-    transaction.commit().await.map_err(OpenError::Migrate)?;
-    Ok(status.pending)
 }
 
-/// A transaction that only one program at a time can have: of a schema that is half made nobody sees anything.
+/// A transaction that only one program at a time can have, for one migration: of one that is half made nobody sees
+/// anything, and no table stays locked for what comes after it.
 async fn lock(database: &DatabaseConnection) -> Result<DatabaseTransaction, OpenError> {
     if database.get_database_backend() == DbBackend::Sqlite {
         // Waits as long as any statement does.

@@ -22,7 +22,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let output = arguments.output;
-    arguments.database.work_on_schema(async |schema| {
+    arguments.database.work_on_schema(!arguments.plan, async |schema| {
         if arguments.plan {
             let steps = schema.plan().await?;
             let values: Vec<Value> = steps.iter().map(value).collect();

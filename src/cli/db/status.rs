@@ -24,7 +24,7 @@ pub(in crate::cli) struct Arguments {
 /// Ends with 1 when the schema is not this program's.
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let output = arguments.output;
-    arguments.database.work_on_schema(async |schema| {
+    arguments.database.work_on_schema(false, async |schema| {
         let status = schema.status().await?;
         let value = json!({
             "is_current": status.is_current(),

@@ -129,11 +129,12 @@ async fn rows_of(database: &DatabaseConnection, table: &str) -> Result<Option<u6
         return Ok(None);
     }
     let backend = database.get_database_backend();
-    // To count the rows of PostgreSQL would read the whole table; a new table is not estimated yet.
+    // To count the rows of PostgreSQL would read the whole table. One that was never analysed has no estimate; a
+    // row takes 100 bytes or more.
     let query = match backend {
         DbBackend::Postgres => {
             format!(
-                "SELECT GREATEST(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass('\"{table}\"')"
+                "SELECT (CASE WHEN reltuples < 0 THEN pg_relation_size(oid) / 100 ELSE reltuples END)::bigint FROM pg_class WHERE oid = to_regclass('\"{table}\"')"
             )
         }
         _ => format!("SELECT COUNT(*) FROM \"{table}\""),
