@@ -116,7 +116,7 @@ async fn a_migration_that_stopped_in_between_is_finished_by_the_next_start() {
 }
 
 /// Migrations of several statements, and what takes back the last of them.
-const STOPPED: [(&str, &[&str]); 4] = [
+const STOPPED: [(&str, &[&str]); 5] = [
     (
         "m0006_standing",
         &[
@@ -136,6 +136,7 @@ const STOPPED: [(&str, &[&str]); 4] = [
         "m0017_tombstones",
         &["DROP INDEX e2ee_devices_suspected_at", "DROP INDEX e2ee_devices_expired_at"],
     ),
+    ("m0018_old_rows", &["DROP INDEX push_counts_time", "DROP INDEX installation_counts_time"]),
 ];
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod m0014_transfers;
 mod m0015_gone_devices;
 mod m0016_brakes;
 mod m0017_tombstones;
+mod m0018_old_rows;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_gone_devices::Migration),
             Box::new(m0016_brakes::Migration),
             Box::new(m0017_tombstones::Migration),
+            Box::new(m0018_old_rows::Migration),
         ]
     }
 }

@@ -104,7 +104,7 @@ async fn what_is_missing_is_told_and_planned_and_made() {
     assert_eq!(planned.code, 0);
     assert!(planned.text.starts_with(&format!("-- {missing}\n")), "{}", planned.text);
     let indexes = planned.text.matches("CREATE INDEX").count();
-    assert_eq!(indexes, 4, "{}", planned.text);
+    assert_eq!(indexes, 5, "{}", planned.text);
     assert_eq!(planned.text.matches("cannot be written while this runs").count(), indexes);
     let steps = stage.command(&["db", "migrate", "--plan", "--json"]).await.json();
     assert_eq!(steps["statements"][0]["effect"], "blocks_writers");
