@@ -21,6 +21,7 @@ mod outbound;
 mod proxy;
 mod push;
 mod registration;
+mod retention;
 mod validation;
 
 use std::{
@@ -49,6 +50,7 @@ pub use outbound::OutboundConfig;
 pub use proxy::{NoProxy, ProxyConfig, ProxyConfigError, ProxyUrl, ProxyUrlError};
 pub use push::{BrakeConfig, PushConfig};
 pub use registration::{EmailCheck, RegistrationConfig, RegistrationMode};
+pub use retention::RetentionConfig;
 
 /// All settings of one bouncer.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -91,6 +93,9 @@ pub struct Config {
     /// How much anybody may ask for.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// How long rows are kept.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// Calls to others.
     #[serde(default)]
     pub outbound: OutboundConfig,

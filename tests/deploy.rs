@@ -31,6 +31,7 @@ fn the_defaults_it_names_are_the_defaults() {
     assert_eq!(format!("{:?}", spelled_out.registration), format!("{:?}", plain.registration));
     assert_eq!(format!("{:?}", spelled_out.entitlement), format!("{:?}", plain.entitlement));
     assert_eq!(format!("{:?}", spelled_out.limits), format!("{:?}", plain.limits));
+    assert_eq!(format!("{:?}", spelled_out.retention), format!("{:?}", plain.retention));
     assert_eq!(format!("{:?}", spelled_out.operator), format!("{:?}", plain.operator));
     assert_eq!(format!("{:?}", spelled_out.outbound), format!("{:?}", plain.outbound));
     assert_eq!(format!("{:?}", spelled_out.dns), format!("{:?}", plain.dns));

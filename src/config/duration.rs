@@ -1,4 +1,4 @@
-//! Durations as a person writes them: `"500ms"`, `"12s"`, `"10m"`, `"1h"`, `"7d"`.
+//! Durations as a person writes them: `"500ms"`, `"12s"`, `"10m"`, `"1h"`, `"7d"`, `"2y"`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     let text = String::deserialize(deserializer)?;
     parse(&text).ok_or_else(|| {
         D::Error::custom(format!(
-            "`{text}` is not a duration; write a number and ms, s, m, h or d, such as \"12s\""
+            "`{text}` is not a duration; write a number and ms, s, m, h, d or y, such as \"12s\""
         ))
     })
 }
@@ -25,6 +25,8 @@ fn parse(text: &str) -> Option<Duration> {
         "m" => seconds(60),
         "h" => seconds(60 * 60),
         "d" => seconds(24 * 60 * 60),
+        // Of 365 days: who counts in years does not count leap days.
+        "y" => seconds(365 * 24 * 60 * 60),
         // Nothing is nothing in every unit.
         "" if number == 0 => Some(Duration::ZERO),
         _ => None,
@@ -40,6 +42,7 @@ mod tests {
         assert_eq!(parse("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(parse("12s"), Some(Duration::from_secs(12)));
         assert_eq!(parse("7d"), Some(Duration::from_secs(604_800)));
+        assert_eq!(parse("2y"), parse("730d"));
         assert_eq!(parse("0"), Some(Duration::ZERO));
     }
 
@@ -52,9 +55,10 @@ mod tests {
             "-1s",
             "1.5s",
             "1 s",
-            "1y",
+            "1w",
             "99999999999999999999s",
             "99999999999999999d",
+            "999999999999y",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

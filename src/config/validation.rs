@@ -100,6 +100,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             || !config.registration.allow_hosts.is_empty(),
         "`registration.mode = \"allowlist\"` needs `registration.allow_hosts`",
     );
+    problems.extend(config.retention.problems());
     problems.extend(config.proxy.problems());
     apns(&config.apns, &mut problems);
     problems
