@@ -32,6 +32,17 @@ impl CountProperty {
         KEPT.into_iter().find(|kept| *kept == name).map(Self)
     }
 
+    /// Everything that is kept.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KEPT.into_iter().map(Self)
+    }
+
+    /// Whether it is counted every hour, and not every day.
+    #[must_use]
+    pub fn is_hourly(self) -> bool {
+        self.0.ends_with(":hour")
+    }
+
     /// Zulip's name for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -46,6 +57,13 @@ mod tests {
     #[test]
     fn every_name_fits_its_column() {
         assert!(KEPT.iter().all(|name| name.len() <= 32));
+    }
+
+    #[test]
+    fn the_end_of_a_name_tells_how_often_it_is_counted() {
+        let hourly: Vec<_> = CountProperty::all().filter(|property| property.is_hourly()).collect();
+        assert_eq!(hourly.len(), 3);
+        assert!(KEPT.iter().all(|name| name.ends_with(":hour") || name.ends_with(":day")));
     }
 
     #[test]

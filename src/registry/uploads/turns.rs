@@ -16,11 +16,12 @@ const LONGEST_GAP: Duration = Duration::from_millis(250);
 /// Whose turn it is to write an upload.
 ///
 /// SQLite has one writer, and nobody there is next: who waits looks now and then, and gives up after
-/// `database.statement_timeout`. So large uploads would starve each other, and whoever else writes.
+/// `database.statement_timeout`. So large uploads would starve each other, and whoever else writes. Who deletes old
+/// rows takes a turn for each batch.
 pub(in crate::registry) struct Turns(Option<Arc<Semaphore>>);
 
 /// The turn of one upload, until it is dropped.
-pub(super) struct Turn {
+pub(in crate::registry) struct Turn {
     began: Instant,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -32,7 +33,7 @@ impl Turns {
     }
 
     /// Waits, as long as the caller lets it, behind those that came before.
-    pub(super) async fn take(&self) -> Turn {
+    pub(in crate::registry) async fn take(&self) -> Turn {
         let permit = match &self.0 {
             Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
             None => None,
