@@ -24,6 +24,7 @@ use crate::{
     rate_limit::{AddressLimiter, FailureLimiter, ServerLimiter},
     registration::Registrations,
     registry::{Desk, OpenError, Registry},
+    retention::Retention,
     secret_key::{SecretKey, SecretKeyError},
     shares::{Memory, Shares},
     transfer::{TransferTools, Transfers},
@@ -62,6 +63,8 @@ pub struct App {
     pub secret_key: SecretKey,
     /// Everything remembered.
     pub registry: Registry,
+    /// Deletes old rows.
+    pub retention: Retention,
     /// Both push services.
     pub providers: Arc<Providers>,
     /// Removes devices that are gone.
@@ -209,6 +212,13 @@ impl App {
                 Arc::clone(&metrics),
                 desk,
             ),
+            retention: Retention::new(
+                registry.clone(),
+                config.retention.clone(),
+                clock.clone(),
+                Random::default(),
+                Arc::clone(&metrics),
+            ),
             links: Links::new(&config.public_url, &secret_key, clock.clone(), Random::default()),
             push_registrations: PushRegistrations::new(keys, clock.clone()),
             analytics: Analytics::new(registry.clone(), entitlement.clone()),
@@ -256,11 +266,12 @@ impl App {
                 self.transfers.sweep();
             }
         };
-        // Neither of these is cut off.
+        // None of these is cut off.
         let until_the_end = async {
             tokio::join!(
                 self.registry.keep_flushing(&self.stopping),
                 self.brake.keep_watching(&self.stopping),
+                Box::pin(self.retention.keep_deleting(&self.stopping)),
             )
         };
         tokio::select! {

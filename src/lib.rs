@@ -51,6 +51,7 @@ pub mod random;
 pub mod rate_limit;
 pub mod registration;
 pub mod registry;
+pub mod retention;
 pub mod router;
 pub mod sandbox;
 pub mod secret_key;

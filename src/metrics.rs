@@ -15,6 +15,7 @@ use prometheus_client::{
 };
 
 pub use labels::{
+    jobs::{JobLabels, JobName, JobResult, JobRunLabels},
     pushes::{
         ApiLabel, AppLabels, DeviceChange, DeviceChangeLabels, GivenUpLabels, GivenUpReason,
         NotificationLabels, NotificationResult, ProviderLabels, PushErrorLabels, PushLabels,
@@ -39,6 +40,9 @@ const LATENCY_BUCKETS: [f64; 14] =
 const MESSAGE_AGE_BUCKETS: [f64; 11] =
     [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
+/// From a look that finds nothing to the first run on the rows of many years.
+const JOB_BUCKETS: [f64; 9] = [0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0];
+
 const DEVICE_BUCKETS: [f64; 9] = [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 50.0, 200.0];
 
 fn latency() -> Histogram {
@@ -47,6 +51,10 @@ fn latency() -> Histogram {
 
 fn message_age() -> Histogram {
     Histogram::new(MESSAGE_AGE_BUCKETS)
+}
+
+fn job_duration() -> Histogram {
+    Histogram::new(JOB_BUCKETS)
 }
 
 fn devices() -> Histogram {
@@ -155,6 +163,19 @@ instruments! {
     registrations: Family<RegistrationLabels, Counter> = Family::default(), "registrations";
     /// Decisions of the limits.
     rate_limit_decisions: Family<RateLimitLabels, Counter> = Family::default(), "rate_limit_decisions";
+    /// Runs of what is done from time to time, by how they ended.
+    job_runs: Family<JobRunLabels, Counter> = Family::default(), "job_runs";
+    /// Time that a run took, in seconds.
+    job_duration: Family<JobLabels, Histogram> =
+        Family::new_with_constructor(job_duration), "job_duration_seconds";
+    /// When a run last did all there was to do, in Unix seconds; absent until one has.
+    job_last_success: Family<JobLabels, Gauge<f64, AtomicU64>> =
+        Family::default(), "job_last_success_timestamp_seconds";
+    /// Time from one run to the next, in seconds; the leader alone has runs.
+    job_interval: Family<JobLabels, Gauge<f64, AtomicU64>> =
+        Family::default(), "job_interval_seconds";
+    /// Whether this node does what one of the nodes does for all (1).
+    node_leader: Gauge = Gauge::default(), "node_leader";
     /// Statements that the database did not carry out.
     database_errors: Counter = Counter::default(), "db_errors";
 }

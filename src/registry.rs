@@ -51,7 +51,7 @@ pub use remote_servers::{NewRemoteServer, ServerUpdate, VersionReport};
 pub use retention::{OldRows, RowGroup};
 pub use schema::{Effect, Schema, SchemaStatus, Step};
 pub use standing::{Deactivation, Decision};
-pub use tombstones::{TOMBSTONE_LIFE, Tombstone};
+pub use tombstones::Tombstone;
 pub use uploads::{LastRows, Upload, UploadError};
 
 /// How long an answer may be given from memory after another process changed what is true.

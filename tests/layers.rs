@@ -23,7 +23,7 @@ const ROWS: [(u8, &[&str]); 16] = [
     (2, &["config", "metrics", "telemetry", "shares", "secret_key", "names"]),
     (3, &["outbound", "listener", "registry", "rate_limit"]),
     (4, &["providers"]),
-    (5, &["brake", "entitlement"]),
+    (5, &["brake", "entitlement", "retention"]),
     (6, &["delivery"]),
     (7, &["dispatch", "registration", "transfer", "analytics", "push_registration", "links"]),
     (8, &["app"]),

@@ -8,17 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::{App, Brake, window::Sums};
 use crate::{
     clock::Timestamp,
-    registry::{EngagedBrake, RegistryError, TOMBSTONE_LIFE},
+    registry::{EngagedBrake, RegistryError},
 };
 
 /// So soon a brake that another process put on or took off counts here.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often what was gone for long is deleted.
-const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
-
-/// Between two batches others have the database.
-const BETWEEN_BATCHES: Duration = Duration::from_millis(50);
 
 /// What the database is known to say of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,25 +28,16 @@ pub(super) enum Known {
 }
 
 impl Brake {
-    /// Looks every second what other processes did to the brakes, and deletes once an hour what was gone for 30
-    /// days, until `stop`.
+    /// Looks every second what other processes did to the brakes, until `stop`.
     pub async fn keep_watching(&self, stop: &CancellationToken) {
         let mut ticks = interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_purge = Duration::ZERO;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
             self.look().await;
-            if self.inner.clock.running() >= next_purge {
-                next_purge = self.inner.clock.running() + PURGE_INTERVAL;
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = self.purge() => {}
-                }
-            }
         }
     }
 
@@ -197,26 +182,5 @@ impl Brake {
         app.begin_anew();
         self.inner.quarantine.clear();
         self.inner.registry.forget_devices();
-    }
-
-    async fn purge(&self) {
-        loop {
-            let before = self.inner.clock.now() - TOMBSTONE_LIFE;
-            match self.inner.registry.delete_gone(before).await {
-                Ok(0) => return,
-                Ok(rows) => {
-                    tracing::info!(
-                        event = "device.purged",
-                        rows,
-                        "deleted devices gone for 30 days"
-                    );
-                }
-                Err(error) => {
-                    tracing::warn!(event = "device.not_purged", %error, "devices gone for 30 days stay for another hour");
-                    return;
-                }
-            }
-            tokio::time::sleep(BETWEEN_BATCHES).await;
-        }
     }
 }

@@ -5,10 +5,10 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use super::{
     AppLabels, ConnectionLabels, ConnectionState, ConnectsLabels, CredentialKind, DeviceChange,
     DeviceChangeLabels, DialResult, GivenUpLabels, GivenUpReason, GoawayLabels, GoawayReason,
-    Metrics, NotificationLabels, NotificationResult, ProviderLabels, PushLabels, PushOutcome,
-    RateLimitDecision, RateLimitLabels, RateLimitName, RefreshLabels, RefreshResult,
-    RegistrationLabels, RegistrationResult, RejectedLabels, RejectedReason, RetryCause,
-    RetryLabels, labels::pushes::ApiLabelValue,
+    JobLabels, JobName, JobResult, JobRunLabels, Metrics, NotificationLabels, NotificationResult,
+    ProviderLabels, PushLabels, PushOutcome, RateLimitDecision, RateLimitLabels, RateLimitName,
+    RefreshLabels, RefreshResult, RegistrationLabels, RegistrationResult, RejectedLabels,
+    RejectedReason, RetryCause, RetryLabels, labels::pushes::ApiLabelValue,
 };
 use crate::domain::device::Provider;
 
@@ -34,6 +34,12 @@ pub(super) fn initialise(metrics: &Metrics) {
         for &result in RefreshResult::ALL {
             at_zero(&metrics.credential_refreshes, &RefreshLabels { kind, result });
         }
+    }
+    for &job_name in JobName::ALL {
+        for &result in JobResult::ALL {
+            at_zero(&metrics.job_runs, &JobRunLabels { job_name, result });
+        }
+        at_zero(&metrics.job_duration, &JobLabels { job_name });
     }
     for provider in [Provider::Apns, Provider::Fcm] {
         for &change in DeviceChange::ALL {

@@ -1,5 +1,6 @@
 //! The labels of the metrics, as closed sets.
 
+pub(super) mod jobs;
 pub(super) mod pushes;
 pub(super) mod requests;
 pub(super) mod services;

@@ -1,26 +1,17 @@
-//! Rows of devices that are gone: what they still say, and when they are deleted.
+//! Rows of devices that are gone, and what they still say.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use entities::{devices, e2ee_devices, redacted::RedactedBytes};
-use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    QueryTrait as _,
-};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _};
 
 use super::{ROWS_PER_STATEMENT, Registry, RegistryError};
-use crate::{
-    clock::Timestamp,
-    domain::{
-        device::{DeviceToken, Provider},
-        e2ee_device::TokenId,
-        remote_realm::RemoteRealm,
-        remote_server::RemoteServer,
-    },
+use crate::domain::{
+    device::{DeviceToken, Provider},
+    e2ee_device::TokenId,
+    remote_realm::RemoteRealm,
+    remote_server::RemoteServer,
 };
-
-/// So long a row says that its device is gone (`providers.md`, rule 4).
-pub const TOMBSTONE_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What is known of a device that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,38 +85,5 @@ impl Registry {
             by_key.insert(row.id, tombstone);
         }
         Ok((by_token, by_key))
-    }
-
-    /// Deletes a batch of what has been gone since before `moment`; how many rows that were. A row that comes
-    /// back meanwhile stays; several nodes may do it at once, and then one of them finds less.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn delete_gone(&self, before: Timestamp) -> Result<u64, RegistryError> {
-        let moment = before.unix_millis();
-        let is_old = || devices::Column::GoneAt.lt(moment);
-        let batch = devices::Entity::find()
-            .select_only()
-            .column(devices::Column::Id)
-            .filter(is_old())
-            .limit(ROWS_PER_STATEMENT as u64)
-            .into_query();
-        let statement = devices::Entity::delete_many()
-            .filter(devices::Column::Id.in_subquery(batch))
-            .filter(is_old());
-        let deleted = self.ask(|| statement.clone().exec(&self.inner.database)).await?;
-        let is_old = || e2ee_devices::Column::ExpiredAt.lt(moment);
-        let batch = e2ee_devices::Entity::find()
-            .select_only()
-            .column(e2ee_devices::Column::Id)
-            .filter(is_old())
-            .limit(ROWS_PER_STATEMENT as u64)
-            .into_query();
-        let statement = e2ee_devices::Entity::delete_many()
-            .filter(e2ee_devices::Column::Id.in_subquery(batch))
-            .filter(is_old());
-        let e2ee_deleted = self.ask(|| statement.clone().exec(&self.inner.database)).await?;
-        Ok(deleted.rows_affected + e2ee_deleted.rows_affected)
     }
 }
