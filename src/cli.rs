@@ -8,6 +8,8 @@ mod key;
 mod moment;
 mod output;
 mod plan;
+mod progress;
+mod purge;
 mod realm;
 mod sandbox;
 mod selection;
@@ -48,6 +50,8 @@ enum Command {
     /// Keys that are embedded in apps
     #[command(subcommand)]
     Key(key::Command),
+    /// Delete old rows at once, as the service does every hour
+    Purge(purge::Arguments),
     /// Try everything at once, with made-up push services and a made-up chat server
     Sandbox(sandbox::Arguments),
 }
@@ -65,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Realm(command) => (realm::run(&command), command.output()),
         Command::Brake(command) => (brake::run(&command), command.output()),
         Command::Key(command) => (key::run(&command), command.output()),
+        Command::Purge(arguments) => (purge::run(&arguments), arguments.output),
         Command::Sandbox(arguments) => (sandbox::run(&arguments), Output::default()),
     };
     result.unwrap_or_else(|error| {

@@ -18,6 +18,8 @@ pub(super) mod exit {
     pub(in crate::cli) const TRY_LATER: u8 = 75;
     /// The configuration is not valid.
     pub(in crate::cli) const CONFIGURATION: u8 = 78;
+    /// Somebody at the terminal ended it, as Ctrl-C does.
+    pub(in crate::cli) const INTERRUPTED: u8 = 130;
 }
 
 /// What a command failed of.
@@ -51,6 +53,7 @@ impl CommandError {
             exit::UNAVAILABLE => "unavailable",
             exit::TRY_LATER => "try_later",
             exit::CONFIGURATION => "configuration",
+            exit::INTERRUPTED => "interrupted",
             _ => "failed",
         }
     }

@@ -19,6 +19,7 @@ mod other_processes;
 mod push;
 mod python_text;
 mod rate_limit;
+mod retention;
 mod server;
 mod shutdown;
 mod third_party;

@@ -1,7 +1,5 @@
 //! `push-bouncer brake release`: suspects become ordinary devices or are removed, and the brake is off.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use crate::{
@@ -10,14 +8,12 @@ use crate::{
         database::{DatabaseArguments, DecisionArguments},
         error::{CommandError, CommandResult, exit},
         output::Output,
+        progress::Progress,
     },
     config::Config,
     domain::device::Provider,
     registry::Verdict,
 };
-
-/// How often a long command says how far it is.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -75,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         let decision = arguments.decision.decision();
         // Where the fault is not mended, devices become suspects again as fast as they are restored.
         let most = registry.doubts(&app).await?.suspects;
-        let (mut devices, mut told) = (0, Instant::now());
+        let (mut devices, mut progress) = (0, Progress::new(*output));
         while devices < most {
             // A batch is all or nothing: who is interrupted says the same again.
             let settled = registry.settle_suspects(&app, verdict, &decision).await?;
@@ -83,10 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
                 break;
             }
             devices += settled;
-            if told.elapsed() >= PROGRESS_INTERVAL {
-                told = Instant::now();
-                output.talk(&format!("{devices} devices {done} so far"));
-            }
+            progress.tell(|| format!("{devices} devices {done} so far"));
         }
         let was_engaged = registry.release_brake(provider, name).await?;
         let provider = provider.as_str();
