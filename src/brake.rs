@@ -11,6 +11,8 @@ mod window;
 
 use std::sync::{Arc, atomic::AtomicBool};
 
+use futures_util::future::{BoxFuture, FutureExt as _};
+
 use tokio::sync::Mutex;
 
 use app::{App, Leave};
@@ -127,15 +129,12 @@ impl Brake {
 
     /// Notes that a push service took a push: its device is no suspect, and belongs to the Firebase project that
     /// reached it. Where that is new, the database has to be told, which is the work that comes back.
-    pub fn accepted<'a>(
-        &'a self,
-        pushed: Pushed<'a>,
-    ) -> Option<impl Future<Output = ()> + Send + 'a> {
+    pub fn accepted<'a>(&'a self, pushed: Pushed<'a>) -> Option<BoxFuture<'a, ()>> {
         let app = &self.inner.apps[pushed.app.index()];
         app.accepted(pushed.target, pushed.server, self.minute());
         let project = self.other_project(&pushed);
         let is_new = pushed.is_suspect || project.is_some();
-        is_new.then(|| self.believe(app, pushed, project))
+        is_new.then(|| self.believe(app, pushed, project).boxed())
     }
 
     async fn believe(&self, app: &App, pushed: Pushed<'_>, project: Option<&str>) {

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
+
 use super::{
     MOST_TRYING, Push, Shared,
     backoff::{self, Pause},
@@ -102,7 +104,13 @@ impl Shared {
             true => None,
             false => {
                 self.is_attempted(parcel);
-                self.unless_cut(self.providers.attempt(&parcel.attempt(Some(asked)))).await
+                let attempt = parcel.attempt(Some(asked));
+                // Not by `unless_cut`, in which it would take its room twice.
+                tokio::select! {
+                    biased;
+                    attempted = self.providers.attempt(&attempt) => Some(attempted),
+                    () = self.cut.cancelled() => None,
+                }
             }
         };
         let Some(Attempted { outcome, at, app, first }) = attempted else {
@@ -137,15 +145,15 @@ impl Shared {
         let fate = match (outcome, pushed) {
             (Outcome::Accepted, Some(pushed)) => {
                 if let Some(work) = self.brake.accepted(pushed) {
-                    self.unless_cut(Box::pin(work)).await;
+                    self.unless_cut(work).await;
                 }
                 Fate::Accepted
             }
             (Outcome::Unregistered { since, reason }, Some(pushed)) => {
-                gone_if(self.unless_cut(Box::pin(self.brake.gone(pushed, since, reason))).await)
+                gone_if(self.unless_cut(self.brake.gone(pushed, since, reason).boxed()).await)
             }
             (Outcome::Doubtful(reason), Some(pushed)) => {
-                gone_if(self.unless_cut(Box::pin(self.brake.doubtful(pushed, reason))).await)
+                gone_if(self.unless_cut(self.brake.doubtful(pushed, reason).boxed()).await)
             }
             (Outcome::Rejected(reason), _) => {
                 self.log.refused(parcel, reason.as_str());
