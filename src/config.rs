@@ -22,6 +22,7 @@ mod proxy;
 mod push;
 mod registration;
 mod retention;
+mod syntax;
 mod validation;
 
 use std::{
@@ -121,9 +122,18 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is not TOML, has an unknown key or a value of the wrong kind; the text names the place.
-    #[error("{0}")]
-    Syntax(#[from] toml::de::Error),
+    /// It is not TOML, has an unknown key or a value of the wrong kind.
+    #[error("line {line}, column {column}{}: {problem}", .key.as_ref().map(|key| format!(", at `{key}`")).unwrap_or_default())]
+    Syntax {
+        /// The line, from 1 on.
+        line: usize,
+        /// The character in the line, from 1 on.
+        column: usize,
+        /// What stands before the `=` of the line.
+        key: Option<String>,
+        /// What is wrong there, without what stands there: that may be a password.
+        problem: String,
+    },
     /// Settings are out of range or contradict each other; all of them at once.
     #[error("{}", .0.join("\n"))]
     Invalid(Vec<String>),
@@ -150,7 +160,7 @@ impl Config {
     ///
     /// When the text is not valid.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)?;
+        let config: Self = toml::from_str(text).map_err(|error| syntax::problem(text, &error))?;
         let problems = validation::problems(&config);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }
     }
