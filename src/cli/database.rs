@@ -92,7 +92,9 @@ impl From<OpenError> for CommandError {
     fn from(error: OpenError) -> Self {
         let code = match &error {
             OpenError::UrlFile { .. } | OpenError::Scheme => exit::CONFIGURATION,
-            OpenError::Connect(_) | OpenError::Migrate(_) => exit::UNAVAILABLE,
+            OpenError::Create(_) | OpenError::Connect(_) | OpenError::Migrate(_) => {
+                exit::UNAVAILABLE
+            }
             OpenError::Outdated(_) | OpenError::Newer { .. } | OpenError::Locked(_) => {
                 exit::TRY_LATER
             }

@@ -109,9 +109,9 @@ fn code(error: &StartError) -> u8 {
             | BuildError::Trust(_),
         )
         | StartError::Listen(ListenError::Tls(_)) => exit::CONFIGURATION,
-        StartError::Build(BuildError::Registry(OpenError::Connect(_) | OpenError::Migrate(_))) => {
-            exit::UNAVAILABLE
-        }
+        StartError::Build(BuildError::Registry(
+            OpenError::Create(_) | OpenError::Connect(_) | OpenError::Migrate(_),
+        )) => exit::UNAVAILABLE,
         StartError::Listen(ListenError::Bind { .. }) => exit::UNAVAILABLE,
     }
 }

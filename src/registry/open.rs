@@ -1,10 +1,13 @@
 //! Opening the database.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    fs::OpenOptions, io, os::unix::fs::OpenOptionsExt as _, str::FromStr as _, sync::Arc,
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use super::{
@@ -30,6 +33,9 @@ pub enum OpenError {
     /// It is neither SQLite nor PostgreSQL.
     #[error("`database.url` must begin with `sqlite:` or `postgres:`")]
     Scheme,
+    /// The file of a SQLite database cannot be made.
+    #[error("cannot make the file of the database: {0}")]
+    Create(io::Error),
     /// It does not answer, or not as it should.
     #[error("cannot open the database: {0}")]
     Connect(DbErr),
@@ -101,6 +107,9 @@ pub(super) async fn connect(
     if !is_sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
         return Err(OpenError::Scheme);
     }
+    if is_sqlite && may_create {
+        create_for_us_alone(&url).map_err(OpenError::Create)?;
+    }
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(config.max_connections)
@@ -138,5 +147,21 @@ fn url(config: &DatabaseConfig) -> Result<String, OpenError> {
             .map(|url| url.trim().to_owned())
             .map_err(|source| OpenError::UrlFile { path: path.display().to_string(), source }),
         (None, None) => Ok(DatabaseConfig::DEFAULT_URL.to_owned()),
+    }
+}
+
+/// Makes the file of a SQLite database, if there is none: nobody else may read the tokens in it. What SQLite makes
+/// beside it gets the same rights.
+fn create_for_us_alone(url: &str) -> io::Result<()> {
+    // A database in memory has no file.
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(io::Error::other)?;
+    let path = options.get_filename();
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        // Another program was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
     }
 }

@@ -158,3 +158,26 @@ async fn the_schema_of_a_newer_program_is_left_alone() {
     database.close().await.unwrap();
     stage.drop_database().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_made_by_a_migration_only_and_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let stage = Stage::set("").await;
+    let text = std::fs::read_to_string(stage.surroundings.config_file()).unwrap();
+    let file = stage.surroundings.config_file().with_file_name("another.sqlite");
+    let url = format!("database.url = \"sqlite://{}\"", file.display());
+    let is_url = |line: &&str| line.starts_with("database.url = ");
+    let others = text.lines().filter(|line| !is_url(line));
+    let lines: Vec<&str> = std::iter::once(url.as_str()).chain(others).collect();
+    std::fs::write(stage.surroundings.config_file(), lines.join("\n")).unwrap();
+
+    for arguments in [&["db", "status"][..], &["db", "migrate", "--plan"]] {
+        assert_ne!(stage.command(arguments).await.code, 0, "there is no database");
+        assert!(!file.exists(), "{arguments:?} made it");
+    }
+    stage.done(&["db", "migrate"]).await;
+    let mode = file.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    stage.drop_database().await;
+}
