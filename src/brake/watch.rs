@@ -77,10 +77,15 @@ impl Brake {
                         "the brake is off",
                     );
                 }
-                (Known::On(before), Some(since)) if before == since => {}
+                (Known::On(before) | Known::ToBringBack(before), Some(since))
+                    if before == since => {}
                 // Another node put it on at the same time, or it was off in between.
-                (Known::On(_) | Known::ToBringBack(_), Some(since)) => {
+                (Known::On(_), Some(since)) => {
                     *known = Known::On(since);
+                    self.begin_anew(app);
+                }
+                (Known::ToBringBack(_), Some(since)) => {
+                    *known = Known::ToBringBack(since);
                     self.begin_anew(app);
                 }
                 (Known::Off, Some(since)) => {
