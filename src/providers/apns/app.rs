@@ -276,5 +276,11 @@ fn is_ending(outcome: &Outcome) -> bool {
 struct ErrorBody {
     reason: String,
     /// With status 410: when Apple last knew the token to be gone, in milliseconds.
+    #[serde(default, deserialize_with = "milliseconds")]
     timestamp: Option<i64>,
+}
+
+/// The reason counts, also where the time cannot be understood.
+fn milliseconds<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
+    Ok(serde_json::Value::deserialize(value)?.as_i64())
 }
