@@ -24,7 +24,7 @@ pub struct PushConfig {
     /// it off. Default 10 min.
     #[serde(deserialize_with = "duration::read")]
     pub duplicate_window: Duration,
-    /// Notifies that are remembered for it, at most. Default 200,000.
+    /// Notifies that are remembered for it, at most; each takes about 300 bytes. Default 200,000.
     pub duplicate_entries: usize,
     /// When a push service that calls devices bad is not believed.
     pub brake: BrakeConfig,
