@@ -14,8 +14,9 @@ use push_bouncer::{
 use sea_orm::EntityTrait as _;
 use serde_json::Value;
 
-use crate::world::{
-    ChatServer, IAGO, Phone, TOPICS, User, World, message, to, until, until_it_counts,
+use crate::{
+    delivery::load::tell_times,
+    world::{ChatServer, IAGO, Phone, TOPICS, User, World, message, to, until, until_it_counts},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -103,6 +104,7 @@ async fn case_01_the_timestamp_of_the_410_decides() {
         notify(&server).await;
         assert_eq!(only_device(&world).await.gone_at.is_some(), is_gone);
     }
+    tell_times("410 older and newer than the registration", &server);
     world.shutdown().await;
 }
 

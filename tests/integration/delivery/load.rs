@@ -59,6 +59,11 @@ pub(super) async fn notified(client: &mut Client, server: &ChatServer, body: &Va
     took
 }
 
+/// Prints how long the notifications of a scenario took until now.
+pub(super) fn tell_times(scenario: &str, server: &ChatServer) {
+    tell(&format!("{scenario}: {}", Times::of(server.times()).in_words()));
+}
+
 /// Prints what was measured, where `--no-capture` or a failure shows it.
 #[expect(clippy::print_stdout, reason = "it is what the test is run for")]
 pub(super) fn tell(line: &str) {

@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use push_bouncer::sandbox::faults::Outage;
 use tokio::time::Instant;
 
-use crate::world::{ChatServer, IAGO, Phone, User, World, message, to, until};
+use crate::{
+    delivery::load::{Times, tell, tell_times},
+    world::{ChatServer, IAGO, Phone, User, World, message, to, until},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -60,6 +63,7 @@ async fn a_black_hole_delays_no_answer_and_no_other_service() {
     let longest = took[took.len() - 1];
     let allowed = Duration::from_millis(3200) + usual[usual.len() - 1];
     assert!(longest <= allowed, "answered after {took:?}, usually {usual:?}");
+    tell(&format!("one push service is a black hole: {}", Times::of(took).in_words()));
     assert_eq!(
         world.surroundings.fcm.counters().accepted,
         40,
@@ -87,6 +91,7 @@ async fn after_an_outage_of_most_of_an_hour_all_is_delivered_once() {
     for number in 0..USERS {
         server.notify(&to(user(number), message())).await;
     }
+    tell_times("an outage of both push services", &server);
     let unavailable = ["apns", "fcm"];
     for provider in unavailable {
         assert_eq!(world.metric("push_bouncer_provider_available", &[provider]).await, 0.0);

@@ -1,6 +1,11 @@
 //! A self-hosted chat server with what it does most.
 
-use std::{net::SocketAddr, ops::Deref};
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use push_bouncer::sandbox::{
     authority::Authority,
@@ -11,7 +16,11 @@ use serde_json::{Value, json};
 use super::{Phone, User};
 
 /// A chat server that uses the bouncer.
-pub(crate) struct ChatServer(RemoteServer);
+pub(crate) struct ChatServer {
+    server: RemoteServer,
+    /// How long each answer to a notification that was taken took.
+    times: Mutex<Vec<Duration>>,
+}
 
 /// What became of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +37,15 @@ impl ChatServer {
     /// A server with new credentials that has not registered yet.
     pub(super) fn new(bouncer: SocketAddr, authority: &Authority, hostname: &str) -> Self {
         let server = RemoteServer::new(bouncer, authority, hostname);
-        Self(server.expect("the authority can be trusted"))
+        Self { server: server.expect("the authority can be trusted"), times: Mutex::default() }
     }
 
     /// The same server, with the same credentials, at another address of the bouncer.
     pub(super) fn moved_to(&self, bouncer: SocketAddr, authority: &Authority) -> Self {
-        let Self(mut moved) = Self::new(bouncer, authority, &self.hostname);
-        moved.org_id.clone_from(&self.org_id);
-        moved.org_key.clone_from(&self.org_key);
-        Self(moved)
+        let mut moved = Self::new(bouncer, authority, &self.hostname);
+        moved.server.org_id.clone_from(&self.org_id);
+        moved.server.org_key.clone_from(&self.org_key);
+        moved
     }
 
     /// Registers, or changes what is registered.
@@ -54,7 +63,7 @@ impl ChatServer {
         ];
         // Of a field that is there twice the last counts.
         let fields: Vec<_> = own.iter().chain(others).copied().collect();
-        let reply = self.0.post_form("server/register", &fields).await;
+        let reply = self.server.post_form("server/register", &fields).await;
         Registered::read(&reply.expect("the bouncer answers"))
     }
 
@@ -62,12 +71,12 @@ impl ChatServer {
     pub(crate) async fn form(&self, path: &str, fields: &[(&str, String)]) -> Reply {
         let fields: Vec<(&str, &str)> =
             fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.0.post_form(path, &fields).await.expect("the bouncer answers")
+        self.server.post_form(path, &fields).await.expect("the bouncer answers")
     }
 
     /// Sends JSON.
     pub(crate) async fn json(&self, path: &str, body: &Value) -> Reply {
-        self.0.post_json(path, body).await.expect("the bouncer answers")
+        self.server.post_json(path, body).await.expect("the bouncer answers")
     }
 
     /// Sends a form about a user's phone, and whatever else; gives the status and the whole answer.
@@ -93,9 +102,16 @@ impl ChatServer {
 
     /// Sends a notification, which is taken; gives the answer.
     pub(crate) async fn notify(&self, body: &Value) -> Value {
+        let began = Instant::now();
         let reply = self.json("push/notify", body).await;
         assert_eq!(reply.status, 200, "{}", reply.json);
+        self.times.lock().unwrap().push(began.elapsed());
         reply.json
+    }
+
+    /// How long the answers to its notifications took so far.
+    pub(crate) fn times(&self) -> Vec<Duration> {
+        self.times.lock().unwrap().clone()
     }
 
     /// How many Android and Apple phones of a user the bouncer has; found out without a push.
@@ -147,7 +163,7 @@ impl Deref for ChatServer {
     type Target = RemoteServer;
 
     fn deref(&self) -> &RemoteServer {
-        &self.0
+        &self.server
     }
 }
 

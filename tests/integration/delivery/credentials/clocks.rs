@@ -5,7 +5,10 @@ use std::time::Duration;
 use push_bouncer::clock::{Clock, Timestamp};
 
 use super::{pushes_to_apple, refused, with_iphone};
-use crate::world::{IAGO, Phone, Stage, World, message, to};
+use crate::{
+    delivery::load::tell_times,
+    world::{IAGO, Phone, Stage, World, message, to},
+};
 
 const SKEW: &str = "push_bouncer_provider_clock_skew_seconds";
 
@@ -28,6 +31,7 @@ async fn case_05_a_token_that_apple_calls_expired_is_renewed_once() {
     assert_eq!(refused(&world, "ExpiredProviderToken"), 1, "it is known now");
     let skew = world.metric(SKEW, &["provider=\"apns\""]).await;
     assert!((4199.0..4202.0).contains(&skew), "{skew}");
+    tell_times("a token that Apple calls expired", &server);
     world.shutdown().await;
 }
 

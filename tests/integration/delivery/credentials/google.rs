@@ -19,7 +19,10 @@ use tokio::{
 };
 
 use super::{APPLE_PUSHES, REFRESHES};
-use crate::world::{ChatServer, IAGO, Phone, Stage, World, message, to, until};
+use crate::{
+    delivery::load::tell_times,
+    world::{ChatServer, IAGO, Phone, Stage, World, message, to, until},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PROJECT: &str = "zulip-ref";
@@ -124,6 +127,7 @@ async fn an_hour_without_a_token_endpoint_loses_no_push() {
         (google.fcm.counters().accepted >= taken).then_some(())
     })
     .await;
+    tell_times("an hour without a token endpoint", server);
     let counters = google.fcm.counters();
     assert_eq!((counters.accepted, counters.requests()), (taken, taken), "each once");
     let given_up = world.metric("push_bouncer_pushes_given_up_total", &[]).await;

@@ -9,7 +9,10 @@ use std::{
 use tokio::time::sleep;
 
 use super::{REFRESHES, apple_key, give, key_file, pushes_to_apple, refused, with_iphone};
-use crate::world::{ChatServer, IAGO, Phone, Stage, World, message, to, until};
+use crate::{
+    delivery::load::tell_times,
+    world::{ChatServer, IAGO, Phone, Stage, World, message, to, until},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -137,6 +140,7 @@ async fn a_key_with_another_id_is_taken_over_under_load_and_no_push_fails() {
     assert_eq!(refused(&world, "InvalidProviderToken"), 0);
     assert!(refused(&world, "TooManyProviderTokenUpdates") <= 4);
     assert_no_failure(&world, &load).await;
+    tell_times("a key is replaced under load", &server);
     world.shutdown().await;
 }
 

@@ -70,6 +70,7 @@ async fn one_wrong_topic_for_a_whole_app_costs_no_device() {
         "reason": "wrong topic",
     });
     assert_eq!(data, expected);
+    tell_times("a wrong topic for a whole app", &server);
     world.shutdown().await;
 }
 
