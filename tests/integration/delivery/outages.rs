@@ -146,18 +146,20 @@ async fn what_does_not_end_is_given_up_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_holds_pushes_back_until_it_is_mended_and_costs_no_device() {
-    let (world, server) = with_users("http.shutdown_grace = \"1s\"", 5).await;
+    const USERS: i64 = 30;
+    let (world, server) = with_users("http.shutdown_grace = \"1s\"", USERS).await;
     world.surroundings.apns.replace_keys(&[]);
-    for number in 0..5 {
+    for number in 0..USERS {
         server.notify(&to(user(number), message())).await;
     }
     assert_eq!(world.metric("push_bouncer_provider_available", &["apns"]).await, 0.0);
     let asked = world.surroundings.apns.counters().requests();
-    assert!(asked <= 3, "it is not asked for each push: {asked}");
-    for number in 0..5 {
+    // Three pushes in a row are believed; the first may be tried again before the third.
+    assert!(asked <= 8, "it is not asked for each push: {asked}");
+    for number in 0..USERS {
         assert_eq!(server.phones_of(user(number)).await, (1, 1));
     }
-    assert_eq!(world.surroundings.fcm.counters().accepted, 5);
+    assert_eq!(world.surroundings.fcm.counters().accepted, USERS as u64);
     world.shutdown().await;
 }
 
