@@ -28,6 +28,10 @@ use crate::world::{
 /// Connections over which notifies come in, one after the other on each.
 const CONNECTIONS: i64 = 24;
 
+/// Between two notifies for one user, whose pushes go one after the other once one has failed: a quick machine must not
+/// say more in a second than can be sent in the grace period.
+const PACE: Duration = Duration::from_millis(100);
+
 /// The program's end may take so much longer than its grace period.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -89,6 +93,7 @@ fn load(stage: &Stage, program: &Program, server: &ChatServer) -> JoinSet<Known>
                     Ok((200, took)) => {
                         known.answered.insert(id);
                         known.times.push(took);
+                        sleep(PACE).await;
                     }
                     Ok(_) => return known,
                     Err(_) => {
@@ -194,11 +199,11 @@ async fn under_load_everything_that_was_answered_is_delivered_once() {
         })));
     }
     let load = load(&stage, &program, &server);
-    // Of a hundred notifies with two pushes each more than fifty are answered, however slow the machine is.
+    // Of three hundred notifies with two pushes each more than half are answered, however slow the machine is.
     until("there is a load", async || {
         let fakes = &stage.surroundings;
         let accepted = fakes.apns.counters().accepted + fakes.fcm.counters().accepted;
-        (accepted >= 200).then_some(())
+        (accepted >= 600).then_some(())
     })
     .await;
     program.terminate();
@@ -208,7 +213,7 @@ async fn under_load_everything_that_was_answered_is_delivered_once() {
     let took = began.elapsed();
 
     assert!(status.success(), "{status}");
-    assert!(known.answered.len() > 50, "there was a load: {}", known.answered.len());
+    assert!(known.answered.len() > 150, "there was a load: {}", known.answered.len());
     let missing = assert_it_adds_up(&stage, &known, &log);
     tell(&format!("ended after {:.1} s", took.as_secs_f64()));
     assert_eq!(missing, 0, "the grace period was enough for all");
