@@ -10,6 +10,7 @@ mod breaker;
 mod breakers;
 mod duplicates;
 mod ending;
+mod first_attempts;
 mod job;
 mod outcome;
 mod parcel;
@@ -33,6 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use breakers::Breakers;
 use duplicates::Duplicates;
+use first_attempts::FirstAttempts;
 use parcel::Parcel;
 use sampled::Sampled;
 use store::{Limits, Store};
@@ -92,6 +94,8 @@ struct Shared {
     store: Store,
     /// First attempts under way.
     trying: AtomicUsize,
+    /// Those of messages, by device.
+    first_attempts: FirstAttempts,
     /// Pushes that came in and have no final outcome yet, wherever they are.
     undecided: AtomicUsize,
     /// The number of the next parcel.
@@ -158,6 +162,7 @@ impl Delivery {
                 duplicates,
                 store: Store::new(limits),
                 trying: AtomicUsize::new(0),
+                first_attempts: FirstAttempts::default(),
                 undecided: AtomicUsize::new(0),
                 next_number: AtomicU64::new(0),
                 is_ending: AtomicBool::new(false),

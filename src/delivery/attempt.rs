@@ -73,6 +73,24 @@ impl Shared {
         if self.trying.load(Ordering::Relaxed) >= MOST_TRYING {
             return self.waits(parcel, waits);
         }
+        let trying = UnderWay::new(&self.trying);
+        let row = parcel.push.row;
+        // Until the parcel is decided or waits in its lane.
+        let _first = match &parcel.about().content {
+            Content::Message(_) => Some(self.first_attempts.begin(row)),
+            Content::Removal(_) => {
+                let ended = self.first_attempts.end(row).boxed();
+                if self.unless_cut(ended).await.is_none() {
+                    return self.decided(&parcel, Some(app), Final::cut());
+                }
+                None
+            }
+            Content::Other => None,
+        };
+        let now = self.clock.running();
+        if self.store.has_lane(row) {
+            return self.waits(parcel, Due { at: now, not_before: Duration::ZERO });
+        }
         let leave = match self.leave(&parcel, now) {
             Ok(leave) => leave,
             Err(at) => {
@@ -80,11 +98,6 @@ impl Shared {
                 return self.waits(parcel, due);
             }
         };
-        // Its message may be under way: where that fails, it is not tried again.
-        if let Content::Removal(read) = &parcel.about().content {
-            self.store.is_read(parcel.push.row, read, now);
-        }
-        let trying = UnderWay::new(&self.trying);
         let (app, step) = self.attempt(&mut parcel, leave).await;
         drop(trying);
         match step {

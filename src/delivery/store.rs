@@ -5,7 +5,6 @@
 //! room, the least urgent goes first: removals before messages, old before new.
 
 mod lane;
-mod read;
 mod room;
 mod state;
 mod turns;
@@ -13,7 +12,7 @@ mod turns;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -79,9 +78,6 @@ impl Store {
             if state.is_closed {
                 return vec![Dropped { parcel, why: DropReason::GivenUp(GivenUpReason::Shutdown) }];
             }
-            if state.read.was_read(&parcel) {
-                return vec![Dropped { parcel, why: DropReason::Superseded }];
-            }
             if let Some(lane) = state.lanes.get_mut(&row) {
                 let (superseded, is_superseded) = removal::meet(&mut lane.waiting, &parcel);
                 for parcel in superseded {
@@ -130,11 +126,6 @@ impl Store {
             room.is_tried(&parcel);
             return Some(parcel);
         }
-    }
-
-    /// Notes that these messages were read, for the case that one of them is under way to the device.
-    pub(super) fn is_read(&self, row: Row, messages: &Arc<[i64]>, now: Duration) {
-        self.state().read.note(row, Arc::clone(messages), now);
     }
 
     /// Puts a parcel back at the head of its lane. What had to go for it.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{DropReason, Dropped, Due, Limits, lane::Lane, read::Read, room::Room, turns::Turns};
+use super::{DropReason, Dropped, Due, Limits, lane::Lane, room::Room, turns::Turns};
 use crate::{delivery::parcel::Parcel, domain::device::Row};
 
 #[derive(Default)]
@@ -16,7 +16,6 @@ pub(super) struct State {
     /// The lanes whose time has come.
     pub(super) turns: Turns,
     pub(super) room: Room,
-    pub(super) read: Read,
     /// Nothing is taken any more.
     pub(super) is_closed: bool,
 }

@@ -199,8 +199,8 @@ async fn messages_for_one_device_arrive_in_their_order_after_an_outage() {
     world.shutdown().await;
 }
 
-/// A world where the removal of message 5 was accepted while the first attempt of the message had no answer yet.
-async fn overtaken() -> (World, ChatServer) {
+/// A world where the removal of message 5 came while the first attempt of the message had no answer yet.
+async fn read_under_way() -> (World, ChatServer) {
     let settings = "push.answer_within = \"50ms\"\napns.sandbox.attempt_timeout = \"60s\"\n\
                     fcm.sandbox.attempt_timeout = \"60s\"";
     let (world, server) =
@@ -226,16 +226,12 @@ async fn overtaken() -> (World, ChatServer) {
     until("the message is under way", async || (asked.load(Ordering::Relaxed) == 2).then_some(()))
         .await;
     server.notify(&of_removal(&[5])).await;
-    until("the removal has arrived", async || {
-        (outcomes(&world, "accepted").await == 4.0).then_some(())
-    })
-    .await;
     (world, server)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_its_removal_has_overtaken_is_not_sent_again() {
-    let (world, _server) = overtaken().await;
+async fn a_message_that_was_read_during_its_first_attempt_is_not_sent_again() {
+    let (world, _server) = read_under_way().await;
     for faults in both(&world) {
         faults.close_connections();
     }
@@ -250,7 +246,7 @@ async fn a_message_that_its_removal_has_overtaken_is_not_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_the_same_id_that_came_after_the_removal_is_sent() {
-    let (world, server) = overtaken().await;
+    let (world, server) = read_under_way().await;
     for faults in both(&world) {
         faults.close_connections();
     }
@@ -274,5 +270,42 @@ async fn a_message_of_the_same_id_that_came_after_the_removal_is_sent() {
     .await;
     assert_eq!(outcomes(&world, "superseded").await, 2.0, "that was the first");
     assert_shown(&world, &["m1", "r5", "m5"]);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_does_not_overtake_its_message_that_waits_for_a_place() {
+    let phones = [Phone::apple("iphone"), Phone::android("android")];
+    let (world, server) = with_phones("push.answer_within = \"50ms\"", &phones).await;
+    server.notify(&of_message(1)).await;
+    until("both have the first", async || {
+        (outcomes(&world, "accepted").await == 2.0).then_some(())
+    })
+    .await;
+    let streams = |streams: u32| {
+        world.surroundings.apns.set_streams(streams);
+        world.surroundings.fcm.set_streams(streams);
+    };
+    streams(0);
+    let ids: Vec<i64> = (2..=16).collect();
+    for id in &ids {
+        server.notify(&of_message(*id)).await;
+    }
+    for id in &ids {
+        server.notify(&of_removal(&[*id])).await;
+    }
+    streams(100);
+    until("all have come to their end", async || {
+        (world.metric("push_bouncer_pushes_total", &[]).await == 62.0).then_some(())
+    })
+    .await;
+    for kind in [Kind::Apns, Kind::Fcm] {
+        let shown = shown(&world, kind);
+        for id in &ids {
+            let place = |what: String| shown.iter().position(|shown| *shown == what);
+            let (message, removal) = (place(format!("m{id}")), place(format!("r{id}")));
+            assert!(message.is_none() || message < removal, "{id} of {shown:?}");
+        }
+    }
     world.shutdown().await;
 }
