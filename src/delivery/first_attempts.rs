@@ -6,11 +6,16 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::domain::device::Row;
+
+/// A device to which one message follows the other has a first attempt under way at any time: its removals wait so long
+/// at most. One attempt takes less.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The devices to which messages are under way for the first time.
 #[derive(Default)]
@@ -38,16 +43,22 @@ impl FirstAttempts {
         FirstAttempt { all: self, row }
     }
 
-    /// Waits until no message is under way to a device for the first time.
+    /// Waits until no message is under way to a device for the first time, half a minute at most.
     pub(super) async fn end(&self, row: Row) {
-        loop {
-            let ended = match self.by_row().get_mut(&row) {
-                // Made under the lock: whoever ends the attempt afterwards wakes it.
-                Some(of_row) => Arc::clone(of_row.end.get_or_insert_default()).notified_owned(),
-                None => return,
-            };
-            ended.await;
-        }
+        let end = async {
+            while let Some(ended) = self.ended(row) {
+                ended.await;
+            }
+        };
+        // Whether it has ended or not, the removal goes on.
+        let _ = timeout(LONGEST_WAIT, end).await;
+    }
+
+    /// Made under the lock: whoever ends the attempts afterwards wakes it. Nothing where none is under way.
+    fn ended(&self, row: Row) -> Option<impl Future<Output = ()> + use<>> {
+        let mut by_row = self.by_row();
+        let of_row = by_row.get_mut(&row)?;
+        Some(Arc::clone(of_row.end.get_or_insert_default()).notified_owned())
     }
 
     fn by_row(&self) -> MutexGuard<'_, HashMap<Row, OfRow>> {
