@@ -1,6 +1,7 @@
 //! One HTTP/2 connection of a sandbox server: requests in, answers out, never more streams than the
 //! limit of the moment.
 
+mod exchange;
 mod reply;
 mod streams;
 
@@ -15,13 +16,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use h2::{
-    Reason, RecvStream,
-    server::{Builder, SendResponse},
-};
-use http::{Request, Response, request::Parts};
+use h2::{Reason, server::Builder};
+use http::request::Parts;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -29,11 +27,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::streams::{Held, State, Streams};
+use self::{
+    exchange::{End, exchange},
+    streams::{Held, State, Streams},
+};
 use super::{
     faults::{Faults, Place},
     settings_rewriter::{SettingsRewriter, Wire},
 };
+pub(super) use exchange::BODY_LIMIT;
 pub(super) use reply::{Reply, Wanted};
 
 /// What `h2` believes the limit to be: never the one that decides.
@@ -42,11 +44,6 @@ const UNREACHED_LIMIT: u32 = 1 << 20;
 const STREAM_WINDOW: u32 = 65_535;
 /// Wide enough that a thousand streams of the largest allowed body never wait for a window.
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// Bodies of both services end at 4 or 5 KiB; what is longer than this is cut, and refused for its
-/// length all the same.
-pub(super) const BODY_LIMIT: usize = 64 << 10;
-/// How long a request's body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long HTTP/2's own handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a client may take to leave once it has been told to, and everything was answered.
@@ -76,13 +73,6 @@ impl StreamLimit {
     fn current(&self, ceiling: u32) -> u32 {
         if self.authenticated.load(Ordering::Relaxed) { ceiling } else { ceiling.min(1) }
     }
-}
-
-/// The end of one exchange, as far as it concerns its connection.
-enum End {
-    Done,
-    Cut,
-    Goaway { code: Reason, reason: String, held: Held },
 }
 
 /// What a connection answers with, and what it takes note of.
@@ -237,69 +227,4 @@ async fn past(moment: Option<Instant>) {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
     }
-}
-
-async fn exchange<A, F>(
-    place: Place,
-    request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-    answer: &A,
-) -> End
-where
-    A: Fn(Place, Parts, Bytes) -> F,
-    F: Future<Output = Reply>,
-{
-    let (head, body) = request.into_parts();
-    let Ok(Ok(body)) = timeout(BODY_DEADLINE, read(body)).await else {
-        respond.send_reset(Reason::CANCEL);
-        return End::Done;
-    };
-    let mut answering = pin!(answer(place, head, body));
-    let answered = poll_fn(|context| match answering.as_mut().poll(context) {
-        Poll::Ready(reply) => Poll::Ready(Some(reply)),
-        // A client that stops waiting may open another stream in its place.
-        Poll::Pending => respond.poll_reset(context).map(|_| None),
-    });
-    let response = match answered.await {
-        None => return End::Done,
-        Some(Reply::Answer(response)) => response,
-        Some(Reply::Reset(code)) => {
-            respond.send_reset(code);
-            return End::Done;
-        }
-        Some(Reply::Cut) => return End::Cut,
-        Some(Reply::Goaway { code, reason }) => {
-            return End::Goaway { code, reason, held: Held { _body: None, respond } };
-        }
-        Some(Reply::Nothing) => {
-            let _left = poll_fn(|context| respond.poll_reset(context)).await;
-            return End::Done;
-        }
-    };
-    let (head, body) = response.into_parts();
-    let whole = body.is_empty();
-    // A failure to answer means that the client has left, which is its good right.
-    if let Ok(mut stream) = respond.send_response(Response::from_parts(head, ()), whole)
-        && !whole
-    {
-        let _client_left = stream.send_data(body, true);
-    }
-    End::Done
-}
-
-/// Reads a body, without a copy when it comes in one frame, and not much beyond [`BODY_LIMIT`].
-async fn read(mut body: RecvStream) -> Result<Bytes, h2::Error> {
-    let Some(first) = body.data().await.transpose()? else { return Ok(Bytes::new()) };
-    body.flow_control().release_capacity(first.len())?;
-    if body.is_end_stream() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::from(first);
-    while whole.len() <= BODY_LIMIT
-        && let Some(next) = body.data().await.transpose()?
-    {
-        body.flow_control().release_capacity(next.len())?;
-        whole.extend_from_slice(&next);
-    }
-    Ok(whole.freeze())
 }
