@@ -24,7 +24,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{Config, OutboundConfig},
     domain::device::{Provider, Target},
-    metrics::{Metrics, ProviderLabels, PushErrorLabels},
+    metrics::{Metrics, ProviderLabels, PushErrorLabels, RetryCause, RetryLabels},
     outbound::{OriginError, Reply, Trust, TrustError, Way},
     random::Random,
 };
@@ -93,6 +93,22 @@ impl Tools {
     /// The authorities of one app: its own file, or the one for all calls.
     fn trust(&self, own: Option<&Path>) -> Result<Trust, ProvidersError> {
         Ok(Trust::public(own.or(self.outbound.ca_file.as_deref()))?)
+    }
+
+    /// Counts what a push service answered, if it was a refusal.
+    fn is_answered(&self, provider: Provider, outcome: &Outcome) {
+        if let Some(reason) = outcome.reason() {
+            self.metrics.push_errors.get_or_create(&PushErrorLabels { provider, reason }).inc();
+        }
+    }
+
+    /// Counts that a push is sent again at once after it fared so: by another credential.
+    fn is_repeated(&self, provider: Provider, outcome: &Outcome) {
+        let cause = match outcome {
+            Outcome::Delayed(delay) => delay.cause(),
+            _ => RetryCause::Auth,
+        };
+        self.metrics.push_retries.get_or_create(&RetryLabels { provider, cause }).inc();
     }
 }
 
@@ -205,6 +221,12 @@ impl Providers {
         let apple = apns.names().map(named(Provider::Apns));
         let apps: Box<[AppName]> = apple.chain(fcm.names().map(named(Provider::Fcm))).collect();
         let first_project = apns.names().count();
+        if first_project > 0 {
+            metrics.reasons_are_known(Provider::Apns, apns::ApnsReason::WORDS);
+        }
+        if fcm.names().next().is_some() {
+            metrics.reasons_are_known(Provider::Fcm, FcmReason::WORDS);
+        }
         Ok(Self {
             apns,
             fcm,
@@ -274,7 +296,10 @@ impl Providers {
             .provider_request_duration
             .get_or_create(&ProviderLabels { provider })
             .observe(began.elapsed().as_secs_f64());
-        if let Some(reason) = outcome.reason() {
+        // Nobody was asked.
+        if attempt.message.is_too_large()
+            && let Some(reason) = outcome.reason()
+        {
             self.metrics.push_errors.get_or_create(&PushErrorLabels { provider, reason }).inc();
         }
         Attempted { outcome, at, app, first: said_first }

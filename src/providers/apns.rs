@@ -11,6 +11,7 @@ mod message;
 mod rejection;
 mod reload;
 mod token_key;
+mod token_schedule;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -6,17 +6,19 @@
 mod access_token;
 mod message;
 mod project;
+mod quota;
 mod rejection;
 mod reload;
 mod renewal;
 mod service_account;
 mod succession;
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 pub use message::{FcmMessage, FcmMessageError};
 use project::Project;
 pub use rejection::FcmReason;
+use tokio::time::Instant;
 
 use super::{
     Attempt, Credential, Outcome, ProvidersError, RejectionReason, Tools, clock_skew::ClockSkew,
@@ -29,6 +31,8 @@ use crate::{
 /// All Firebase projects of the operator.
 pub(super) struct Fcm {
     projects: Vec<Project>,
+    /// The longest that one of them may take for an attempt.
+    attempt_timeout: Duration,
 }
 
 impl Fcm {
@@ -41,7 +45,8 @@ impl Fcm {
             .iter()
             .map(|(name, app)| Project::new(name, app, tools, &skew))
             .collect::<Result<_, _>>()?;
-        Ok(Self { projects })
+        let attempt_timeout = config.values().map(|app| app.attempt_timeout).max();
+        Ok(Self { projects, attempt_timeout: attempt_timeout.unwrap_or_default() })
     }
 
     /// What the projects are known by.
@@ -71,8 +76,10 @@ impl Fcm {
     }
 
     /// Sends to one device by the project in this place, and where Google says that the device is another
-    /// project's, by the others in turn; which of them had the last word, and where that is another one, what the
-    /// first said.
+    /// project's, by the others in turn, all of them begun before one deadline; which of them had the last word, and
+    /// where that is another one, what the first said.
+    ///
+    /// Where none decides, the word counts of one that may have taken it and whose answer was lost.
     pub(super) async fn send(
         &self,
         first: usize,
@@ -83,8 +90,16 @@ impl Fcm {
             let reason = RejectionReason::Fcm(FcmReason::InvalidArgument);
             return (first, Outcome::Rejected(reason), None);
         }
-        let outcome = self.projects[first].send(attempt, message).await;
+        let deadline = Instant::now() + self.attempt_timeout;
         let is_known = attempt.target.fcm_app.is_some();
+        let mut unasked = self.projects.len();
+        let mut start_by = |is_last: bool| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let shares = if is_last { 1 } else { unasked };
+            unasked -= 1;
+            deadline - left + left / u32::try_from(shares.max(1)).unwrap_or(u32::MAX)
+        };
+        let outcome = self.projects[first].send(attempt, message, start_by(is_known)).await;
         let mut undecided = None;
         match outcome {
             ref mismatch if is_of_another_project(mismatch) => {}
@@ -97,11 +112,13 @@ impl Fcm {
         for (other, project) in
             self.projects.iter().enumerate().filter(|(other, _)| *other != first)
         {
-            match project.send(attempt, message).await {
+            match project.send(attempt, message, start_by(false)).await {
                 mismatch if is_of_another_project(&mismatch) => {}
                 // It may be this one's, or that of one behind it.
                 Outcome::Delayed(delay) => {
-                    undecided.get_or_insert((other, Outcome::Delayed(delay)));
+                    if undecided.is_none() || delay.may_have_been_accepted() {
+                        undecided = Some((other, Outcome::Delayed(delay)));
+                    }
                 }
                 decided => return (other, decided, Some(outcome)),
             }

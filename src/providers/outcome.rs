@@ -40,6 +40,10 @@ pub struct Delay {
     pub why: Why,
     /// The push service asked for so much time.
     pub retry_after: Option<Duration>,
+    /// After so much time it certainly fares better.
+    pub at_latest: Option<Duration>,
+    /// The push service has said the same of several devices, and has taken nothing in between.
+    pub is_of_all: bool,
 }
 
 /// Why a push was not decided.
@@ -60,6 +64,8 @@ pub enum Scope {
     Device,
     /// Other pushes of the app may fare the same.
     App,
+    /// All pushes of the app will, until its quota is filled again.
+    Quota,
     /// All pushes of the app will, until the operator has mended its credentials.
     Credentials,
 }
@@ -120,15 +126,29 @@ impl Delay {
         match &self.why {
             Why::Refused(RejectionReason::Apns(ApnsReason::TooManyRequests)) => Scope::Device,
             // It may be about one device, or about the project: each push waits by itself.
-            Why::Refused(RejectionReason::Fcm(
-                FcmReason::QuotaExceeded | FcmReason::ResourceExhausted,
-            )) => Scope::Nothing,
+            Why::Refused(_) if self.is_for_quota() => {
+                if self.is_of_all {
+                    Scope::Quota
+                } else {
+                    Scope::Nothing
+                }
+            }
             Why::Refused(reason) if reason.outcome() == PushOutcome::AuthFailed => {
                 Scope::Credentials
             }
             Why::Failed(Failure::Send(SendError::Crowded)) => Scope::Nothing,
             Why::Refused(_) | Why::Failed(_) => Scope::App,
         }
+    }
+
+    /// Whether Google said that it gets too much.
+    pub(super) fn is_for_quota(&self) -> bool {
+        matches!(
+            self.why,
+            Why::Refused(RejectionReason::Fcm(
+                FcmReason::QuotaExceeded | FcmReason::ResourceExhausted
+            ))
+        )
     }
 
     /// Whether the push service may have taken the push all the same, and only its answer was lost.
@@ -183,7 +203,13 @@ impl Delay {
 
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
-        Self::Delayed(Delay { why: Why::Failed(failure), retry_after: None })
+        Self::Delayed(Why::Failed(failure).into())
+    }
+}
+
+impl From<Why> for Delay {
+    fn from(why: Why) -> Self {
+        Self { why, retry_after: None, at_latest: None, is_of_all: false }
     }
 }
 

@@ -13,8 +13,11 @@ const PAUSE: Duration = Duration::from_secs(60 * 60);
 /// So many words are remembered; while all of them are fresh, no other is told.
 const MOST: usize = 64;
 
-/// More letters of a word are not told.
+/// The longest reason of both tables has half as many letters.
 const LONGEST: usize = 64;
+
+/// What is told of a reason that is no word.
+const NO_WORD: &str = "[not a word]";
 
 /// The unknown words of the last hour; times are those of [`Clock::running`](crate::clock::Clock::running).
 #[derive(Default)]
@@ -32,8 +35,8 @@ impl UnknownWords {
         token: &DeviceToken,
         running: Duration,
     ) {
-        let word = printable(word, token);
-        if self.is_new(provider, &word, running) {
+        let word = if is_tellable(word, token) { word } else { NO_WORD };
+        if self.is_new(provider, word, running) {
             tracing::warn!(
                 event = "provider.unknown_reason",
                 provider = provider.as_str(),
@@ -57,19 +60,13 @@ impl UnknownWords {
     }
 }
 
-/// Who wrote it is not trusted: a line of the log stays one line, and names no device.
-fn printable(word: &str, token: &DeviceToken) -> String {
-    let is_printable = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
-    let mut word: String = word.chars().filter(is_printable).collect();
+/// Who wrote it is not trusted, and may repeat what we said. Reasons are words of letters, in one or with `_` between
+/// them; tokens of devices and ours have digits, and few are as short.
+fn is_tellable(word: &str, token: &DeviceToken) -> bool {
     let token = token.expose().to_ascii_lowercase();
-    // What is left is ASCII: a place is the same in both.
-    while !token.is_empty()
-        && let Some(at) = word.to_ascii_lowercase().find(&token)
-    {
-        word.replace_range(at..at + token.len(), "[token]");
-    }
-    word.truncate(LONGEST);
-    word
+    (1..=LONGEST).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && (token.is_empty() || !word.to_ascii_lowercase().contains(&token))
 }
 
 #[cfg(test)]
@@ -91,11 +88,24 @@ mod tests {
     }
 
     #[test]
-    fn only_a_few_printable_letters_are_told_and_no_token() {
+    fn only_words_are_told_and_no_token() {
         let token = DeviceToken::from_stored("abcdef");
-        assert_eq!(printable("a\nb\u{1b}[31m\u{2028}c é", &token), "ab[31mc ");
-        assert_eq!(printable(&"x".repeat(1000), &token).len(), LONGEST);
-        assert_eq!(printable("No abcdef here", &token), "No [token] here");
-        assert_eq!(printable("ABC\u{0}DEF and abCDef", &token), "[token] and [token]");
+        for word in ["TooManyMoons", "TOO_MANY_MOONS", &"x".repeat(LONGEST)] {
+            assert!(is_tellable(word, &token), "{word}");
+        }
+        for text in [
+            "",
+            "two words",
+            "a\nb",
+            "\u{1b}[31m",
+            "é",
+            "NoabcDEFHere",
+            &"0a1b".repeat(16),
+            "dKx3:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx",
+            "bearer eyJhbGciOiJFUzI1NiJ9",
+            &"x".repeat(LONGEST + 1),
+        ] {
+            assert!(!is_tellable(text, &token), "{text}");
+        }
     }
 }

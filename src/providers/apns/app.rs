@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     ApnsMessage, ApnsReason,
-    authentication_token::AuthenticationTokens,
+    authentication_token::{AuthenticationTokens, Token},
     generation::{Choice, Generation, Generations, Place, Role},
     token_key::Source,
 };
@@ -24,7 +24,7 @@ use crate::{
     clock::Timestamp,
     config::ApnsAppConfig,
     domain::device::{AppId, Provider},
-    outbound::{Body, Reply},
+    outbound::{Body, Patience, Reply},
     providers::{
         AppName, Attempt, Credential, Delay, Failure, Outcome, ProvidersError, RejectionReason,
         Tools, Why,
@@ -34,8 +34,14 @@ use crate::{
     },
 };
 
-/// A push that tries a new credential leaves the other half of its time for the old one.
-const SHARE_OF_TRIAL: u32 = 2;
+/// A push that tries a new credential waits for half of its time for a connection, and for a quarter of it for the
+/// answer: the rest is for the old one.
+const WAIT_OF_TRIAL: u32 = 2;
+const ANSWER_OF_TRIAL: u32 = 4;
+
+/// While Apple calls a token expired that should live, a connection is left this often: Apple takes rapid connection and
+/// disconnection for an attack.
+const LEAVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A push goes by so many credentials at most: the new one, the old one, and each with an older token or one
 /// that is dated better.
@@ -49,7 +55,7 @@ pub(super) struct App {
     pub(super) generations: ArcSwap<Generations>,
     pub(super) place: Place,
     attempt_timeout: Duration,
-    /// The step of the token whose end was noted.
+    /// When the token was issued whose end was noted, in Unix seconds.
     noted: AtomicI64,
     /// In milliseconds since the Unix epoch; 0 for never.
     last_success: AtomicI64,
@@ -97,7 +103,7 @@ impl App {
         Credential {
             app: AppName { provider: Provider::Apns, name: Arc::clone(&self.name) },
             kind: generations.current.kind(),
-            ends_at: generations.current.ends_at(),
+            ends_at: generations.with_end().ends_at(),
             last_success: (last != 0).then(|| Timestamp::from_unix_millis(last)),
             is_changing: generations.previous.is_some(),
         }
@@ -116,18 +122,24 @@ impl App {
         let mut choice = self.choose();
         loop {
             if let Some(token) = &choice.token
-                && self.noted.swap(token.step, Ordering::Relaxed) != token.step
+                && self.is_news(token)
             {
                 self.note_end(&choice.generation);
             }
-            let until = match choice.role {
+            let patience = match choice.role {
                 Role::Trial(_) => {
                     let now = Instant::now();
-                    now + deadline.saturating_duration_since(now) / SHARE_OF_TRIAL
+                    let left = deadline.saturating_duration_since(now);
+                    Patience {
+                        start_by: now + left / WAIT_OF_TRIAL,
+                        answer_within: left / ANSWER_OF_TRIAL,
+                    }
                 }
-                Role::Only | Role::Previous => deadline,
+                Role::Only | Role::Previous => {
+                    Patience { start_by: deadline, answer_within: self.attempt_timeout }
+                }
             };
-            let answer = self.attempt(attempt, topic, message, &choice, until).await;
+            let answer = self.attempt(attempt, topic, message, &choice, patience).await;
             let may_do_better = self.learn(&choice, &answer);
             tried.push(choice);
             if !may_do_better || tried.len() == MOST_CHOICES {
@@ -135,9 +147,16 @@ impl App {
             }
             choice = self.choose();
             if tried.iter().any(|before| before.is_same(&choice)) {
-                return answer.outcome;
+                return wait_for_token(answer.outcome, &choice);
             }
+            self.place.tools().is_repeated(Provider::Apns, &answer.outcome);
         }
+    }
+
+    /// Whether the end of this token was not noted yet; now it is.
+    fn is_news(&self, token: &Token) -> bool {
+        let issued = token.issued.unix_seconds();
+        self.noted.swap(issued, Ordering::Relaxed) != issued
     }
 
     fn choose(&self) -> Choice {
@@ -150,7 +169,7 @@ impl App {
         topic: &AppId,
         message: &ApnsMessage,
         choice: &Choice,
-        deadline: Instant,
+        patience: Patience,
     ) -> Answer {
         let path = format!("{}/3/device/{}", self.place.origin(), attempt.target.token.expose());
         let mut request = Request::post(path).body(()).expect("a hexadecimal token is a path");
@@ -161,22 +180,24 @@ impl App {
         set_headers(headers, topic, message, attempt);
         let body = Body { own: bytes::Bytes::new(), shared: message.body() };
         let reply =
-            match choice.generation.pool.send(attempt.owner, &request, &body, deadline).await {
+            match choice.generation.pool.send(attempt.owner, &request, &body, patience).await {
                 Ok(reply) => reply,
                 Err(error) => return Failure::Send(error).into(),
             };
         self.place.skew().observe(&reply.headers);
         let now = self.place.tools().clock.now();
+        // "200: Success" has no body; whatever comes behind it, or does not, the push was taken.
         let outcome = if reply.status == StatusCode::OK {
             self.last_success.store(now.unix_millis(), Ordering::Relaxed);
             Outcome::Accepted
         } else {
             let outcome = self.refusal(&reply, now, attempt);
-            if is_ending(&outcome) {
+            if is_ending(&outcome) || self.is_astray(&outcome, choice) {
                 choice.generation.pool.leave_connection_of(&reply);
             }
             outcome
         };
+        self.place.tools().is_answered(Provider::Apns, &outcome);
         Answer { outcome, headers: reply.headers }
     }
 
@@ -184,8 +205,8 @@ impl App {
         let status = reply.status.as_u16();
         let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
             return Outcome::Delayed(Delay {
-                why: Why::Failed(Failure::Unexplained(status)),
                 retry_after: retry_after(reply, now),
+                ..Why::Failed(Failure::Unexplained(status)).into()
             });
         };
         let reason = ApnsReason::from_apple(&body.reason);
@@ -203,19 +224,28 @@ impl App {
         }
     }
 
+    /// Whether this server of Apple's alone may be wrong: it calls a token expired that should live. Its connection is
+    /// left now and then, so that the push goes to another server.
+    fn is_astray(&self, outcome: &Outcome, choice: &Choice) -> bool {
+        let Choice { generation, token: Some(token), .. } = choice else { return false };
+        is_refused_as(outcome, ApnsReason::ExpiredProviderToken)
+            && generation.tokens.as_ref().is_some_and(|tokens| tokens.should_live(token))
+            && generation.left.opens(self.place.tools().clock.running(), LEAVE_INTERVAL)
+    }
+
     /// Makes a new token if the last one has ended; none where none was needed yet.
     pub(super) fn renew_if_ended(&self) {
-        let generation = Arc::clone(&self.generations.load().current);
+        let generations = self.generations.load();
+        let generation = generations.with_end();
         let Some(tokens) = &generation.tokens else { return };
         if tokens.last().is_some_and(|last| !tokens.should_live(&last)) {
             tokens.current();
         }
         // One token may be that of several apps.
         if tokens.last().is_some_and(|last| {
-            self.noted.load(Ordering::Relaxed) != i64::MIN
-                && self.noted.swap(last.step, Ordering::Relaxed) != last.step
+            self.noted.load(Ordering::Relaxed) != i64::MIN && self.is_news(&last)
         }) {
-            self.note_end(&generation);
+            self.note_end(generation);
         }
     }
 
@@ -265,10 +295,28 @@ fn set_headers(
     headers.insert("apns-id", apns_id);
 }
 
+/// Where Apple calls our token expired and does not allow another one yet, the push waits for that one at the longest:
+/// before, another server of Apple's may take it by the same token.
+fn wait_for_token(outcome: Outcome, choice: &Choice) -> Outcome {
+    let next_in = choice.generation.tokens.as_ref().and_then(|tokens| tokens.next_in());
+    let is_expired = is_refused_as(&outcome, ApnsReason::ExpiredProviderToken);
+    match outcome {
+        Outcome::Delayed(delay) if is_expired => {
+            Outcome::Delayed(Delay { at_latest: next_in, ..delay })
+        }
+        outcome => outcome,
+    }
+}
+
 /// Apple's server that the connection leads to is shutting down: others are not.
 fn is_ending(outcome: &Outcome) -> bool {
-    let shutdown = RejectionReason::Apns(ApnsReason::Shutdown);
-    matches!(outcome, Outcome::Delayed(Delay { why: Why::Refused(reason), .. }) if *reason == shutdown)
+    is_refused_as(outcome, ApnsReason::Shutdown)
+}
+
+/// Whether Apple refuses the push for now, for this reason.
+fn is_refused_as(outcome: &Outcome, reason: ApnsReason) -> bool {
+    let reason = RejectionReason::Apns(reason);
+    matches!(outcome, Outcome::Delayed(Delay { why: Why::Refused(said), .. }) if *said == reason)
 }
 
 /// The body of an answer that is not 200.

@@ -4,10 +4,7 @@
 //! <https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns>.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,9 +12,12 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderMap, HeaderValue};
 use prometheus_client::metrics::counter::Counter;
 
-use super::token_key::TokenKey;
+use super::{
+    token_key::TokenKey,
+    token_schedule::{Schedule, rest_of_step},
+};
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     metrics::{CredentialKind, RefreshLabels, RefreshResult},
     providers::{
         Tools,
@@ -25,11 +25,6 @@ use crate::{
     },
     random::Random,
 };
-
-/// A token serves for one step of the clock, counted from the Unix epoch, so that all nodes, and a node
-/// before and after a restart, make tokens with the same `iat` and change them at the same moment. Within
-/// Apple's 20 to 60 minutes, also when a token serves for one more step.
-const STEP: Duration = Duration::from_secs(25 * 60);
 
 /// "No less than once every 60 minutes".
 const LIFE: Duration = Duration::from_secs(60 * 60);
@@ -41,27 +36,29 @@ const LONGEST_KEPT: Duration = Duration::from_secs(55 * 60);
 /// Makes and keeps the authentication tokens of one key.
 pub(super) struct AuthenticationTokens {
     key: TokenKey,
+    clock: Clock,
     skew: Arc<ClockSkew>,
     random: Random,
     renewals: Counter,
     current: ArcSwapOption<Token>,
-    /// The step whose token Apple does not take yet, because the team has changed its token too lately;
-    /// the token of the step before serves instead.
-    held_back: AtomicI64,
-    /// Held while a token is made, so that only one is.
-    making: Mutex<()>,
+    schedule: Mutex<Schedule>,
+    /// The token before the current one, which may have to serve again. Held while a token is made, so that
+    /// only one is.
+    before: Mutex<Option<Arc<Token>>>,
 }
 
 /// One token; it does not print itself.
 pub(super) struct Token {
     /// The value of `authorization`.
     pub(super) header: HeaderValue,
-    pub(super) step: i64,
+    pub(super) issued: Timestamp,
+    /// When it was made here, by [`Clock::running`].
+    made: Duration,
 }
 
 impl Token {
     pub(super) fn ends_at(&self) -> Timestamp {
-        start_of(self.step) + LIFE
+        self.issued + LIFE
     }
 }
 
@@ -70,12 +67,13 @@ impl AuthenticationTokens {
         let labels = RefreshLabels { kind: CredentialKind::ApnsJwt, result: RefreshResult::Ok };
         Self {
             key,
+            clock: tools.clock.clone(),
             skew: Arc::clone(skew),
             random: tools.random.clone(),
             renewals: tools.metrics.credential_refreshes.get_or_create(&labels).clone(),
             current: ArcSwapOption::empty(),
-            held_back: AtomicI64::new(i64::MIN),
-            making: Mutex::default(),
+            schedule: Mutex::default(),
+            before: Mutex::default(),
         }
     }
 
@@ -85,20 +83,21 @@ impl AuthenticationTokens {
 
     /// The token that serves now.
     pub(super) fn current(&self) -> Arc<Token> {
-        let step = self.step();
+        let issued = self.schedule().issued(self.skew.now(), self.clock.running());
         match &*self.current.load() {
-            Some(token) if token.step == step => Arc::clone(token),
-            _ => self.make(step),
+            Some(token) if token.issued == issued => Arc::clone(token),
+            _ => self.make(issued),
         }
     }
 
     /// The token that serves while another key of the team waits for its turn: not a new one as long as
     /// that can be helped, since each new one makes the other key wait for 20 minutes more.
     pub(super) fn kept(&self) -> Arc<Token> {
+        let now = self.skew.now();
         let is_good = |token: &Arc<Token>| {
-            self.skew.now().since(start_of(token.step)) <= LONGEST_KEPT
-                && token.step <= step_of(self.skew.now())
-                && token.step != self.held_back.load(Ordering::Acquire)
+            now.since(token.issued) <= LONGEST_KEPT
+                && token.issued + DATED_BACK <= now
+                && self.schedule().may_serve(token.issued, self.clock.running())
         };
         match self.current.load_full().filter(is_good) {
             Some(token) => token,
@@ -113,20 +112,24 @@ impl AuthenticationTokens {
 
     /// How long the present step lasts.
     pub(super) fn rest_of_step(&self) -> Duration {
-        let now = self.skew.now();
-        (start_of(step_of(now) + 1) + DATED_BACK).since(now)
+        rest_of_step(self.skew.now())
     }
 
-    /// To be called when Apple calls this token one change too many: the one of the step before serves for the
-    /// rest of the step. Whether that is new.
+    /// To be called when Apple calls this token one change too many: the one before serves for a while.
+    /// Whether that is new.
     pub(super) fn hold_back(&self, refused: &Token) -> bool {
-        refused.step == step_of(self.skew.now())
-            && self.held_back.swap(refused.step, Ordering::AcqRel) != refused.step
+        self.schedule().hold_back(refused.issued, self.skew.now(), self.clock.running())
     }
 
-    /// To be called when Apple calls a token expired: nothing is held back any more.
-    pub(super) fn let_go(&self) {
-        self.held_back.store(i64::MIN, Ordering::Release);
+    /// To be called when Apple calls this token expired: there is another one as soon as Apple allows it.
+    pub(super) fn has_expired(&self, refused: &Token) {
+        let (now, running) = (self.skew.now(), self.clock.running());
+        self.schedule().has_expired(refused.issued, refused.made, now, running);
+    }
+
+    /// How long there will be no other token than one that Apple calls expired; nothing where there is one.
+    pub(super) fn next_in(&self) -> Option<Duration> {
+        self.schedule().next_in(self.skew.now(), self.clock.running())
     }
 
     /// Whether this token was refused because our clock is wrong; then the next one is dated better.
@@ -139,37 +142,33 @@ impl AuthenticationTokens {
         self.skew.now() < token.ends_at()
     }
 
-    /// The step whose token serves now.
-    fn step(&self) -> i64 {
-        let step = step_of(self.skew.now());
-        if self.held_back.load(Ordering::Acquire) == step { step - 1 } else { step }
-    }
-
-    fn make(&self, step: i64) -> Arc<Token> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = &*self.current.load()
-            && token.step == step
+    fn make(&self, issued: Timestamp) -> Arc<Token> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.load_full();
+        if let Some(token) = &current
+            && token.issued == issued
         {
             return Arc::clone(token);
         }
-        let text = self.key.sign(start_of(step), &self.random);
+        let token = match before.take_if(|before| before.issued == issued) {
+            Some(token) => token,
+            None => self.sign(issued),
+        };
+        self.current.store(Some(Arc::clone(&token)));
+        *before = current;
+        token
+    }
+
+    fn sign(&self, issued: Timestamp) -> Arc<Token> {
+        let text = self.key.sign(issued, &self.random);
         let mut header =
             HeaderValue::try_from(format!("bearer {text}")).expect("base64url and dots are ASCII");
         header.set_sensitive(true);
-        let token = Arc::new(Token { header, step });
-        self.current.store(Some(Arc::clone(&token)));
         self.renewals.inc();
-        token
+        Arc::new(Token { header, issued, made: self.clock.running() })
     }
-}
 
-const STEP_SECONDS: i64 = STEP.as_secs().cast_signed();
-
-/// A step begins a minute late, so that its token is from the future nowhere.
-fn step_of(now: Timestamp) -> i64 {
-    (now - DATED_BACK).unix_seconds().div_euclid(STEP_SECONDS)
-}
-
-fn start_of(step: i64) -> Timestamp {
-    Timestamp::from_unix_seconds(step.saturating_mul(STEP_SECONDS))
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

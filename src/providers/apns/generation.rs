@@ -74,6 +74,8 @@ pub(super) struct Generation {
     /// A push tries it.
     on_trial: AtomicBool,
     pub(super) alarmed: Gate,
+    /// Opens when a connection is left though nothing is known to be wrong with it.
+    pub(super) left: Gate,
 }
 
 impl Generation {
@@ -112,6 +114,7 @@ impl Generation {
             held_until: AtomicU64::new(0),
             on_trial: AtomicBool::new(false),
             alarmed: Gate::default(),
+            left: Gate::default(),
         })
     }
 
@@ -168,6 +171,14 @@ impl Drop for Trial {
 }
 
 impl Generations {
+    /// The credential whose end is known: the one before as long as the new one of its kind has no token yet.
+    pub(super) fn with_end(&self) -> &Arc<Generation> {
+        let has_end = |generation: &&Arc<Generation>| generation.ends_at().is_some();
+        let is_alike = |before: &&Arc<Generation>| before.kind() == self.current.kind();
+        let before = self.previous.iter().filter(is_alike);
+        [&self.current].into_iter().chain(before).find(has_end).unwrap_or(&self.current)
+    }
+
     /// The credential for the next push, at this moment of [`Clock::running`](crate::clock::Clock::running).
     pub(super) fn choose(&self, running: Duration) -> Choice {
         let current = &self.current;
@@ -191,8 +202,8 @@ impl Generations {
 
 impl Choice {
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let step = |choice: &Self| choice.token.as_ref().map(|token| token.step);
-        Arc::ptr_eq(&self.generation, &other.generation) && step(self) == step(other)
+        let issued = |choice: &Self| choice.token.as_ref().map(|token| token.issued);
+        Arc::ptr_eq(&self.generation, &other.generation) && issued(self) == issued(other)
     }
 }
 

@@ -78,9 +78,14 @@ impl App {
         let (Some(tokens), Some(token)) = (&choice.generation.tokens, &choice.token) else {
             return false;
         };
-        tokens.let_go();
-        if !tokens.is_misdated(&answer.headers)
-            && tokens.should_live(token)
+        if tokens.is_misdated(&answer.headers) {
+            return true;
+        }
+        tokens.has_expired(token);
+        if let Role::Trial(_) = choice.role {
+            choice.generation.hold(self.running(), tokens.next_in().unwrap_or_default());
+        }
+        if tokens.should_live(token)
             && choice.generation.alarmed.opens(self.running(), ALARM_INTERVAL)
         {
             tracing::error!(

@@ -5,7 +5,7 @@
 use crate::{
     clock::Timestamp,
     metrics::PushOutcome,
-    providers::{Delay, Outcome, RejectionReason, Why},
+    providers::{Outcome, RejectionReason, Why},
 };
 
 /// Makes the reasons, their spelling and their class from one table.
@@ -20,6 +20,9 @@ macro_rules! reasons {
         }
 
         impl ApnsReason {
+            /// All words of the table, and `other`.
+            pub(in crate::providers) const WORDS: &[&'static str] = &[$(stringify!($name),)+ "other"];
+
             /// The reason with Apple's spelling.
             #[must_use]
             pub fn from_apple(word: &str) -> Self {
@@ -88,7 +91,7 @@ impl ApnsReason {
     /// What an answer with this reason means for the push and its device.
     pub(super) fn meaning(self, status: u16, since: Option<Timestamp>) -> Outcome {
         let reason = RejectionReason::Apns(self);
-        let delayed = Outcome::Delayed(Delay { why: Why::Refused(reason), retry_after: None });
+        let delayed = Outcome::Delayed(Why::Refused(reason).into());
         match self {
             Self::Unregistered | Self::ExpiredToken => Outcome::Unregistered { since, reason },
             Self::BadDeviceToken | Self::DeviceTokenNotForTopic => Outcome::Doubtful(reason),

@@ -1,5 +1,7 @@
 //! The access token that every message to Google carries.
 
+mod asking;
+
 use std::{
     sync::{
         Arc, PoisonError,
@@ -9,31 +11,17 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
-use http::{HeaderValue, Request, Uri, header};
-use serde::Deserialize;
+use http::HeaderValue;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{reload::Place, renewal::Failures, service_account::ServiceAccount};
 use crate::{
     clock::{Clock, Timestamp},
     metrics::{CredentialKind, Metrics, RefreshLabels, RefreshResult},
-    outbound::{Body, Origin, OriginError, Pool, Reply, SendError},
+    outbound::{Origin, OriginError, Pool, SendError},
     providers::{clock_skew::ClockSkew, credential::expiry_is_known},
     random::Random,
 };
-
-/// Renewed when this part of its life is over; the old one serves until the new one is there.
-const RENEW_AT_PERCENT: u32 = 80;
-
-/// A token is not used in its last seconds: it must still live when the message arrives.
-const MARGIN: Duration = Duration::from_secs(30);
-
-/// How long one renewal may take.
-const RENEWAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The connections are ours alone.
-const OURSELVES: i64 = 0;
 
 /// A token that Google refuses though it should live is replaced no more often than this.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(30);
@@ -85,17 +73,6 @@ impl Token {
     fn is_fresh(&self, running: Duration) -> bool {
         running < self.renew_at && !self.is_refused.load(Ordering::Acquire)
     }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    access_token: String,
-    expires_in: u32,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    error: Option<String>,
 }
 
 /// Where access tokens are asked for.
@@ -246,61 +223,4 @@ impl AccessTokens {
             }
         }
     }
-
-    /// A new token; or why there is none, with the answer if there was one.
-    async fn fetch(&self) -> Result<Token, (AccessTokenError, Option<Reply>)> {
-        let shared = &self.shared;
-        let asked_at = shared.clock.running();
-        let request = self.request().map_err(|error| (error, None))?;
-        let (request, body) = (request.0, Body { own: Bytes::new(), shared: request.1 });
-        let deadline = Instant::now() + RENEWAL_TIMEOUT;
-        let reply = shared.pool.send(OURSELVES, &request, &body, deadline).await;
-        let reply = reply.map_err(|error| (error.into(), None))?;
-        shared.skew.observe(&reply.headers);
-        if !reply.status.is_success() {
-            let refusal: Option<Refusal> = serde_json::from_slice(&reply.body).ok();
-            let error = AccessTokenError::Refused {
-                status: reply.status.as_u16(),
-                // Google's words are short; anything else is not repeated.
-                word: refusal.and_then(|refusal| refusal.error).filter(|word| is_word(word)),
-            };
-            return Err((error, Some(reply)));
-        }
-        let unusable = || (AccessTokenError::Unusable, None);
-        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| unusable())?;
-        let mut header = HeaderValue::try_from(format!("Bearer {}", answer.access_token))
-            .map_err(|_| unusable())?;
-        header.set_sensitive(true);
-        let life = Duration::from_secs(answer.expires_in.into());
-        if life <= MARGIN {
-            return Err(unusable());
-        }
-        Ok(Token {
-            header,
-            renew_at: asked_at + life * RENEW_AT_PERCENT / 100,
-            ends_at: asked_at + life.saturating_sub(MARGIN),
-            ends: shared.clock.now() + life,
-            is_refused: AtomicBool::new(false),
-        })
-    }
-
-    fn request(&self) -> Result<(Request<()>, Bytes), AccessTokenError> {
-        let shared = &self.shared;
-        let assertion =
-            shared.account.assertion(&shared.token_uri, shared.skew.now(), &shared.random);
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
-            .append_pair("assertion", &assertion)
-            .finish();
-        let uri: Uri = shared.token_uri.parse().map_err(|_| AccessTokenError::Unusable)?;
-        let mut request =
-            Request::post(uri).body(()).expect("the address was parsed the line before");
-        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(header::CONTENT_TYPE, form_type);
-        Ok((request, form.into()))
-    }
-}
-
-fn is_word(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

@@ -13,7 +13,9 @@ use serde::{Deserialize, de::IgnoredAny};
 use tokio::time::Instant;
 
 use super::{
-    FcmMessage, FcmReason, rejection,
+    FcmMessage, FcmReason,
+    quota::Quota,
+    rejection,
     reload::{Account, Place, Source},
     succession::Succession,
 };
@@ -22,7 +24,7 @@ use crate::{
     config::FcmAppConfig,
     domain::device::Provider,
     metrics::CredentialKind,
-    outbound::{Body, Origin, Pool, Reply},
+    outbound::{Body, Origin, Patience, Pool, Reply},
     providers::{
         AppName, Attempt, Credential, Delay, Failure, Outcome, ProvidersError, RejectionReason,
         Tools, Why,
@@ -45,6 +47,7 @@ pub(super) struct Project {
     pool: Pool,
     /// A newer one has no access token yet.
     pub(super) accounts: Succession<Account>,
+    quota: Quota,
     attempt_timeout: Duration,
     /// In milliseconds since the Unix epoch; 0 for never.
     last_success: AtomicI64,
@@ -70,6 +73,7 @@ impl Project {
             pool: place.pool(origin)?,
             place,
             accounts: Succession::new(account),
+            quota: Quota::default(),
             attempt_timeout: config.attempt_timeout,
             last_success: AtomicI64::new(0),
         })
@@ -92,15 +96,22 @@ impl Project {
     }
 
     /// Sends to one device. An access token that Google does not take is renewed, and the push
-    /// repeated, once; and once more by a newer service account, if there is one.
-    pub(super) async fn send(&self, attempt: &Attempt<'_>, message: &FcmMessage) -> Outcome {
-        let deadline = Instant::now() + self.attempt_timeout;
+    /// repeated, once; and once more by a newer service account, if there is one. No request is begun after
+    /// `start_by`.
+    pub(super) async fn send(
+        &self,
+        attempt: &Attempt<'_>,
+        message: &FcmMessage,
+        start_by: Instant,
+    ) -> Outcome {
+        let deadline = start_by.min(Instant::now() + self.attempt_timeout);
         let body = message.body(&attempt.target.token);
         let account = self.accounts.current();
         let outcome = self.send_by(&account, attempt, &body, deadline).await;
         if is_for_want_of_a_token(&outcome)
             && let Some(newer) = self.newer_than(&account, deadline).await
         {
+            self.place.tools.is_repeated(Provider::Fcm, &outcome);
             return self.send_by(&newer, attempt, &body, deadline).await;
         }
         outcome
@@ -121,6 +132,7 @@ impl Project {
         if is_for_want_of_a_token(&first)
             && let Ok(renewed) = account.tokens.renew(&authorization, deadline).await
         {
+            self.place.tools.is_repeated(Provider::Fcm, &first);
             return self.attempt(account, attempt, body, renewed, deadline).await;
         }
         first
@@ -140,17 +152,23 @@ impl Project {
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, authorization);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let reply = match self.pool.send(attempt.owner, &request, body, deadline).await {
+        let patience = Patience { start_by: deadline, answer_within: self.attempt_timeout };
+        let reply = match self.pool.send(attempt.owner, &request, body, patience).await {
             Ok(reply) => reply,
             Err(error) => return Failure::Send(error).into(),
         };
         self.place.skew.observe(&reply.headers);
         let now = self.place.tools.clock.now();
-        if reply.status != StatusCode::OK {
-            return self.refusal(&reply, now, attempt);
-        }
-        self.last_success.store(now.unix_millis(), Ordering::Relaxed);
-        accepted(&reply)
+        let outcome = match reply.status {
+            StatusCode::OK => {
+                self.last_success.store(now.unix_millis(), Ordering::Relaxed);
+                self.quota.is_left();
+                accepted(&reply)
+            }
+            _ => self.refusal(&reply, now, attempt),
+        };
+        self.place.tools.is_answered(Provider::Fcm, &outcome);
+        outcome
     }
 
     fn refusal(&self, reply: &Reply, now: Timestamp, attempt: &Attempt<'_>) -> Outcome {
@@ -168,7 +186,9 @@ impl Project {
         };
         match outcome {
             Outcome::Delayed(delay) => {
-                Outcome::Delayed(Delay { retry_after: retry_after(reply, now), ..delay })
+                let is_of_all =
+                    delay.is_for_quota() && self.quota.is_used_up(&attempt.target.token);
+                Outcome::Delayed(Delay { retry_after: retry_after(reply, now), is_of_all, ..delay })
             }
             decided => decided,
         }
@@ -187,14 +207,20 @@ fn is_for_want_of_a_token(outcome: &Outcome) -> bool {
     )
 }
 
-/// What a message that was taken is called; not every 200 comes from Google.
+/// "If successful, the response body contains an instance of Message", which has a name; not every 200 comes
+/// from Google: <https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send>.
 #[derive(Deserialize)]
 struct Accepted {
     #[serde(rename = "name")]
     _name: IgnoredAny,
 }
 
+/// What a 200 means. Where the rest of it is missing its head counts: Google writes it when it has taken the
+/// message, and as FCM knows no id by which it would show a repetition once, none is made of what was taken.
 fn accepted(reply: &Reply) -> Outcome {
+    if !reply.is_whole {
+        return Outcome::Accepted;
+    }
     match serde_json::from_slice::<Accepted>(&reply.body) {
         Ok(_) => Outcome::Accepted,
         Err(_) => Failure::Unexplained(reply.status.as_u16()).into(),

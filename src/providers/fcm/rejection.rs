@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     metrics::PushOutcome,
-    providers::{Delay, Outcome, RejectionReason, Why},
+    providers::{Outcome, RejectionReason, Why},
 };
 
 /// Makes the reasons, their spelling and their class from one table.
@@ -22,6 +22,9 @@ macro_rules! reasons {
         }
 
         impl FcmReason {
+            /// All words of the table, and `other`.
+            pub(in crate::providers) const WORDS: &[&'static str] = &[$($word,)+ "other"];
+
             /// The reason with Google's spelling.
             #[must_use]
             pub fn from_google(word: &str) -> Self {
@@ -107,9 +110,13 @@ impl Refusal {
     /// What it means for the push and its device.
     pub(super) fn meaning(self, status: u16) -> Outcome {
         let reason = RejectionReason::Fcm(self.reason);
-        let delayed = Outcome::Delayed(Delay { why: Why::Refused(reason), retry_after: None });
+        let delayed = Outcome::Delayed(Why::Refused(reason).into());
         match self.reason {
-            FcmReason::Unregistered => Outcome::Unregistered { since: None, reason },
+            // "UNREGISTERED (HTTP error code = 404)": a service that fails knows nothing of devices.
+            FcmReason::Unregistered if status == 404 => {
+                Outcome::Unregistered { since: None, reason }
+            }
+            FcmReason::Unregistered => Self { reason: FcmReason::Other, ..self }.meaning(status),
             FcmReason::InvalidArgument if self.is_token => Outcome::Doubtful(reason),
             FcmReason::SenderIdMismatch => Outcome::Doubtful(reason),
             FcmReason::InvalidArgument | FcmReason::ThirdPartyAuthError => {
@@ -176,6 +183,20 @@ mod tests {
         );
         assert_eq!(reason(br#"{"error":{"status":"UNREGISTERED"}}"#), Some(FcmReason::Other));
         assert_eq!(reason(b"<html>"), None);
+    }
+
+    #[test]
+    fn only_status_404_means_unregistered() {
+        let detail = br#"{"error":{"details":[
+            {"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"UNREGISTERED"}]}}"#;
+        let meaning = |status| read(detail).unwrap().0.meaning(status);
+        assert!(matches!(meaning(404), Outcome::Unregistered { .. }));
+        for status in [429, 500, 503] {
+            assert!(matches!(meaning(status), Outcome::Delayed(_)), "{status}");
+        }
+        for status in [400, 403] {
+            assert!(matches!(meaning(status), Outcome::Rejected(_)), "{status}");
+        }
     }
 
     #[test]
