@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, time::Instant};
 pub(super) const FAIR_TIME: Duration = Duration::from_secs(1);
 
 /// So many requests without an answer in between, and a connection is replaced.
-const MOST_MISSES: u8 = 5;
+const MOST_MISSES: usize = 5;
 
 /// A connection that was not needed in so many quarters of the idle time is idle.
 const IDLE_QUARTERS: u8 = 4;
@@ -48,7 +48,7 @@ pub(super) struct Connection {
     /// The peer said that it leaves.
     is_going: AtomicBool,
     /// Requests that were not answered in time since the last one that was.
-    misses: AtomicU8,
+    misses: AtomicUsize,
     /// When its first request was started.
     first_request: Mutex<Option<Instant>>,
     /// Tells whoever minds it that it may be silent; and, when it is gone, that it is not needed any more.
@@ -75,7 +75,7 @@ impl Connection {
             is_used: AtomicBool::new(true),
             quarters_unused: AtomicU8::new(0),
             is_going: AtomicBool::new(false),
-            misses: AtomicU8::new(0),
+            misses: AtomicUsize::new(0),
             first_request: Mutex::default(),
             doubts,
         }

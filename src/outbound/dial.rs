@@ -8,7 +8,10 @@ use rustls::ClientConfig;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{origin::Origin, plain_writes::PlainWrites, tunnel::TunnelError, way::Way};
+use super::{
+    origin::Origin, plain_writes::PlainWrites, tls_problem::TlsProblem, tunnel::TunnelError,
+    way::Way,
+};
 use crate::names::AddressesError;
 
 /// The whole of name, TCP, proxy, TLS and HTTP/2.
@@ -37,7 +40,7 @@ pub enum DialError {
     Proxy(#[from] TunnelError),
     /// The host did not prove who it is, or refused us.
     #[error("no secure connection: {0}")]
-    Tls(Arc<io::Error>),
+    Tls(TlsProblem),
     /// The host does not speak HTTP/2.
     #[error("the host does not speak HTTP/2")]
     Protocol,
@@ -64,7 +67,7 @@ pub(super) async fn dial(
         let stream = TlsConnector::from(Arc::clone(tls))
             .connect(name, tcp)
             .await
-            .map_err(|error| DialError::Tls(Arc::new(error)))?;
+            .map_err(|error| DialError::Tls(TlsProblem::of(&error)))?;
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Err(DialError::Protocol);
         }

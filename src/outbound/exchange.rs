@@ -1,10 +1,14 @@
 //! One request and its answer.
 
-use std::sync::{Arc, Weak};
+use std::{
+    pin::pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
-use h2::{Reason, client::ResponseFuture};
-use http::{HeaderMap, Request, StatusCode, header};
+use h2::{Reason, RecvStream, client::ResponseFuture};
+use http::{HeaderMap, Request, StatusCode, header, response::Parts};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -20,6 +24,10 @@ const MAX_REPLY_BYTES: usize = 64 * 1024;
 /// A request that the peer certainly did not look at is sent again at once, so often at most.
 const MAX_ATTEMPTS: usize = 3;
 
+/// Who finds his deadline over for so long has stood still, with the machine or alone, and has read nothing of what
+/// came meanwhile.
+const STOOD_STILL: Duration = Duration::from_millis(500);
+
 /// What a request carries: a part of its own, and a part that many requests share.
 #[derive(Clone, Default)]
 pub struct Body {
@@ -27,6 +35,18 @@ pub struct Body {
     pub own: Bytes,
     /// What every device of a notification gets; it comes after the own part.
     pub shared: Bytes,
+}
+
+/// How long a request is waited for: first it, then its answer.
+///
+/// Who waits long for a place has all of the time for the answer before him: a request that is cut soon after it was
+/// sent may be acted on all the same, and is then made twice.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// It is begun before this moment, or not at all.
+    pub start_by: Instant,
+    /// So long its answer may take from then on.
+    pub answer_within: Duration,
 }
 
 /// What the peer answered.
@@ -37,11 +57,13 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body, at most 64 KiB of it.
     pub body: Bytes,
+    /// Nothing of the body is missing, but what is above 64 KiB; what the status says was decided all the same.
+    pub is_whole: bool,
     /// The connection it came over.
     pub(super) connection: Weak<Connection>,
 }
 
-/// Why there is no answer.
+/// Why there is no answer, not even its head.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SendError {
     /// No connection could be opened, so the peer saw nothing.
@@ -69,10 +91,12 @@ impl Pool {
         }
     }
 
-    /// Sends one request and reads the answer, both before `deadline`.
+    /// Sends one request and reads the answer, with so much patience.
     ///
-    /// A request that the peer certainly did not process is sent again on another connection. Of those who
-    /// wait for a connection each owner gets a fair share.
+    /// An answer whose body does not come, or not to its end, is an answer: its status was decided.
+    ///
+    /// A request that the peer certainly did not process is sent again on another connection, if it may still be
+    /// begun. Of those who wait for a connection each owner gets a fair share.
     ///
     /// Headers that are marked as sensitive are not kept for further requests by the compression of
     /// headers; mark those that differ from request to request.
@@ -85,33 +109,47 @@ impl Pool {
         owner: i64,
         request: &Request<()>,
         body: &Body,
-        deadline: Instant,
+        patience: Patience,
     ) -> Result<Reply, SendError> {
         let metrics = &self.shared.metrics;
+        let Patience { start_by, answer_within } = patience;
         let mut ticket = None;
         let mut attempts = 0;
         loop {
-            let place = self.place(owner, &mut ticket, deadline).await?;
+            let place = self.place(owner, &mut ticket, start_by).await?;
             // The peer may have changed its mind while the place was handed over.
             if place.connection().is_overfull() {
                 continue;
             }
-            // Handed over at the very end: what is sent now would be cut, and yet may be taken.
-            if Instant::now() >= deadline {
+            // Handed over at the very end: whoever asked counts on an end before long.
+            let now = Instant::now();
+            if now >= start_by {
                 return Err(SendError::Crowded);
             }
+            let mut deadline = now + answer_within;
             attempts += 1;
             if attempts > 1 {
                 metrics.resent();
             }
-            let exchanged = timeout_at(deadline, exchange(&place, request, body)).await;
-            match exchanged {
-                Ok(Err(SendError::Unprocessed)) if attempts < MAX_ATTEMPTS => {}
-                Ok(outcome) => {
-                    if let Ok(reply) = &outcome {
-                        metrics.answered(reply.status);
+            let mut asking = pin!(begin(&place, request, body));
+            let mut begun = timeout_at(deadline, asking.as_mut()).await;
+            if begun.is_err() && Instant::now() >= deadline + STOOD_STILL {
+                // The answer may be there to be read, or the request still here to be sent: who called it lost would
+                // have it made twice.
+                deadline = Instant::now() + answer_within;
+                begun = timeout_at(deadline, asking).await;
+            }
+            match begun {
+                Ok(Err(SendError::Unprocessed))
+                    if attempts < MAX_ATTEMPTS && Instant::now() < start_by => {}
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok((head, incoming))) => {
+                    metrics.answered(head.status);
+                    if Instant::now() >= deadline + STOOD_STILL {
+                        // The head was there at once, and so may the rest be.
+                        deadline = Instant::now() + answer_within;
                     }
-                    return outcome;
+                    return Ok(finish(&place, head, incoming, deadline).await);
                 }
                 Err(_) => {
                     if place.connection().missed() {
@@ -125,32 +163,57 @@ impl Pool {
     }
 }
 
-async fn exchange(
+/// Sends the request and waits for the head of the answer.
+async fn begin(
     place: &Place<'_>,
     request: &Request<()>,
     body: &Body,
-) -> Result<Reply, SendError> {
+) -> Result<(Parts, RecvStream), SendError> {
     // Up to here nothing of this request has been seen by the peer.
     let response = start(place.connection(), request, body).map_err(|error| {
         give_up(place, &error);
         SendError::Unprocessed
     })?;
-    let (head, mut incoming) = response.await.map_err(|error| failed(place, &error))?.into_parts();
+    let answer = response.await.map_err(|error| failed(place, &error))?;
     place.prove();
     place.connection().answered();
-    let mut reply = BytesMut::new();
-    while let Some(chunk) = incoming.data().await {
-        let chunk = chunk.map_err(|error| failed(place, &error))?;
+    Ok(answer.into_parts())
+}
+
+/// Reads the body of the answer, as much of it as comes before `deadline`.
+async fn finish(
+    place: &Place<'_>,
+    head: Parts,
+    mut incoming: RecvStream,
+    deadline: Instant,
+) -> Reply {
+    let mut body = BytesMut::new();
+    let is_whole = match timeout_at(deadline, read(&mut incoming, &mut body)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            failed(place, &error);
+            false
+        }
+        Err(_) => {
+            place.connection().doubt();
+            false
+        }
+    };
+    let connection = Arc::downgrade(place.connection_handle());
+    Reply { status: head.status, headers: head.headers, body: body.freeze(), is_whole, connection }
+}
+
+async fn read(incoming: &mut RecvStream, body: &mut BytesMut) -> Result<(), h2::Error> {
+    while let Some(chunk) = incoming.data().await.transpose()? {
         // A refusal here means that the connection is gone, which the next read tells.
         let _ = incoming.flow_control().release_capacity(chunk.len());
-        let room = MAX_REPLY_BYTES - reply.len();
-        reply.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if reply.len() == MAX_REPLY_BYTES {
+        let room = MAX_REPLY_BYTES - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == MAX_REPLY_BYTES {
             break;
         }
     }
-    let connection = Arc::downgrade(place.connection_handle());
-    Ok(Reply { status: head.status, headers: head.headers, body: reply.freeze(), connection })
+    Ok(())
 }
 
 fn start(

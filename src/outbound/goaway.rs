@@ -5,27 +5,51 @@ use serde::Deserialize;
 
 use crate::metrics::GoawayReason;
 
-/// Apple's words are shorter; a longer one is cut.
-const LONGEST_WORD: usize = 64;
-
 /// More than this of what a peer added is not looked at.
 const LONGEST_TEXT: usize = 1024;
+
+/// What Apple's and Google's servers say when they leave. Nothing else of what a peer added is repeated: it may
+/// echo a token, or the path of a request.
+const KNOWN_WORDS: [&str; 18] = [
+    "BadCertificate",
+    "BadCertificateEnvironment",
+    "ExpiredProviderToken",
+    "Forbidden",
+    "IdleTimeout",
+    "InternalServerError",
+    "InvalidProviderToken",
+    "MissingProviderToken",
+    "ServiceUnavailable",
+    "Shutdown",
+    "TooManyProviderTokenUpdates",
+    "exceeded_max_concurrent_streams",
+    "graceful_stop",
+    "load_shed",
+    "max_age",
+    "server_shutting_down",
+    "session_timed_out",
+    "too_many_pings",
+];
 
 /// Why the peer leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Goaway {
     /// The code of HTTP/2.
     pub(super) code: Reason,
-    /// Apple's word for it: "the GOAWAY frame's payload includes JSON data with a `reason` key",
-    /// <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>.
-    pub(super) word: Option<String>,
+    /// Its word for it, if that is a known one. Apple: "the GOAWAY frame's payload includes JSON data with a
+    /// `reason` key", <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>;
+    /// Google's is plain text.
+    pub(super) word: Option<&'static str>,
+    /// How much it added, up to 1024 bytes.
+    pub(super) said_bytes: usize,
 }
 
 impl Goaway {
     /// What an error of a connection says, if it is the peer's GOAWAY.
     pub(super) fn of(error: &Error) -> Option<Self> {
         let code = error.reason().filter(|_| error.is_go_away() && error.is_remote())?;
-        Some(Self { code, word: word(&error.to_string()) })
+        let said = said(&error.to_string());
+        Some(Self { code, word: word(&said), said_bytes: said.len() })
     }
 
     /// The code in the words of metrics.
@@ -43,14 +67,16 @@ struct Said {
     reason: String,
 }
 
-/// The reason in the JSON that the peer added; h2 gives it only within its own message, as a Rust
-/// literal in brackets.
-fn word(message: &str) -> Option<String> {
-    let (_, literal) = message.split_once(" (b\"")?;
-    let said: Said = serde_json::from_slice(&unescaped(literal.strip_suffix("\")")?)).ok()?;
-    let is_printable = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
-    let word: String = said.reason.chars().filter(is_printable).take(LONGEST_WORD).collect();
-    (!word.is_empty()).then_some(word)
+fn word(said: &[u8]) -> Option<&'static str> {
+    let reason = serde_json::from_slice::<Said>(said).map(|said| said.reason.into_bytes());
+    let reason = reason.unwrap_or_else(|_| said.to_owned());
+    KNOWN_WORDS.into_iter().find(|known| known.as_bytes() == reason)
+}
+
+/// What the peer added; h2 gives it only within its own message, as a Rust literal in brackets.
+fn said(message: &str) -> Vec<u8> {
+    let literal = message.split_once(" (b\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
+    literal.map(unescaped).unwrap_or_default()
 }
 
 /// The bytes of a Rust literal.
@@ -88,36 +114,45 @@ mod tests {
 
     use super::*;
 
-    fn said(debug_data: &'static str) -> Option<String> {
-        word(&format!("connection error received: not a result of an error ({:?})", {
-            Bytes::from_static(debug_data.as_bytes())
-        }))
+    /// As h2 tells it.
+    fn message(debug_data: &'static str) -> String {
+        let debug_data = Bytes::from_static(debug_data.as_bytes());
+        format!("connection error received: not a result of an error ({debug_data:?})")
+    }
+
+    fn word_in(debug_data: &'static str) -> Option<&'static str> {
+        word(&said(&message(debug_data)))
     }
 
     #[test]
-    fn apples_word_is_found() {
-        assert_eq!(said(r#"{"reason":"Shutdown"}"#).as_deref(), Some("Shutdown"));
-        assert_eq!(said(r#"{"reason":"BadCertificate","timestamp":1}"#).unwrap(), "BadCertificate");
+    fn known_words_are_found() {
+        assert_eq!(word_in(r#"{"reason":"Shutdown"}"#), Some("Shutdown"));
+        assert_eq!(word_in(r#"{"reason":"BadCertificate","timestamp":1}"#), Some("BadCertificate"));
+        assert_eq!(word_in("server_shutting_down"), Some("server_shutting_down"));
     }
 
     #[test]
-    fn only_printable_letters_and_few_of_them_are_kept() {
-        assert_eq!(
-            said("{\"reason\":\"a\\u001b[31m \\n\\u00e4\\\"b\\\\\"}").unwrap(),
-            "a[31m \"b\\"
-        );
-        let long = format!("x (b\"{{\\\"reason\\\":\\\"{}\\\"}}\")", "y".repeat(500));
-        assert_eq!(word(&long).unwrap(), "y".repeat(LONGEST_WORD));
-    }
-
-    #[test]
-    fn anything_else_is_no_word() {
-        for text in
-            ["", "max_age", "{}", "{\"reason\":5}", "{\"reason\":\"\"}", "\\", "\u{0}\u{ff}"]
-        {
-            assert_eq!(said(text), None, "{text}");
+    fn nothing_else_is_a_word() {
+        for text in [
+            "",
+            "{}",
+            "{\"reason\":5}",
+            "{\"reason\":\"\"}",
+            "{\"reason\":\"0a1b2c\"}",
+            "authorization: bearer e30.e30.c2ln",
+            "max_age 0a1b2c",
+            "\\",
+            "\u{0}\u{ff}",
+        ] {
+            assert_eq!(word_in(text), None, "{text}");
         }
-        assert_eq!(word("connection error received: unspecific protocol error detected"), None);
-        assert_eq!(word(&format!("x (b\"{}\")", "\\x4".repeat(9999))), None);
+    }
+
+    #[test]
+    fn what_was_said_is_measured_to_a_bound() {
+        assert_eq!(said(&message("a\n\u{0}\\\u{ff}\"")), "a\n\u{0}\\\u{ff}\"".as_bytes());
+        assert_eq!(said("connection error received: unspecific protocol error detected"), b"");
+        assert_eq!(said(&format!("x (b\"{}\")", "y".repeat(9999))).len(), LONGEST_TEXT);
+        assert_eq!(said(&format!("x (b\"{}\")", "\\x4".repeat(9999))).len(), LONGEST_TEXT);
     }
 }

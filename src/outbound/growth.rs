@@ -58,8 +58,8 @@ impl Shared {
         self.leave_locked(&mut places, connection);
         drop(places);
         self.metrics.went_away(goaway.label());
-        let (code, reason) = (goaway.code, goaway.word.as_deref());
-        tracing::info!(event = "provider.goaway", origin = %self.origin, %code, reason, "the push service leaves a connection");
+        let Goaway { code, word: reason, said_bytes } = goaway;
+        tracing::info!(event = "provider.goaway", origin = %self.origin, %code, reason, said_bytes, "the push service leaves a connection");
     }
 
     /// The peer has answered the first request: now the connection takes more, and may replace another.

@@ -34,6 +34,8 @@ pub(super) struct Places {
     /// A connection that is going is to be replaced, even though nobody waits.
     pub(super) is_wanted: bool,
     pub(super) last_error: Option<DialError>,
+    /// When the last one went.
+    emptied: Option<Instant>,
 }
 
 impl Places {
@@ -47,6 +49,7 @@ impl Places {
             is_dialling: false,
             is_wanted: false,
             last_error: None,
+            emptied: None,
         }
     }
 
@@ -119,6 +122,7 @@ impl Places {
         if let Some(place) = place {
             connection.retire();
             self.connections.remove(place);
+            self.note_emptied();
         }
         place.is_some()
     }
@@ -126,7 +130,17 @@ impl Places {
     /// Takes all out.
     pub(super) fn remove_all(&mut self) -> Vec<Arc<Connection>> {
         self.connections.iter().for_each(|connection| connection.retire());
-        std::mem::take(&mut self.connections)
+        let removed = std::mem::take(&mut self.connections);
+        if !removed.is_empty() {
+            self.note_emptied();
+        }
+        removed
+    }
+
+    fn note_emptied(&mut self) {
+        if self.connections.is_empty() {
+            self.emptied = Some(Instant::now());
+        }
     }
 
     /// Uses a connection only while there is no other one; a new one goes before it.
@@ -147,6 +161,12 @@ impl Places {
     /// Whether another connection takes requests, and this one is not the first.
     pub(super) fn is_beyond_first(&self, connection: &Connection) -> bool {
         self.connections.first().is_some_and(|first| !std::ptr::eq(&raw const **first, connection))
+    }
+
+    /// Whether somebody who has waited since `began` had a connection to wait for, and only no place on it. That one has
+    /// just gone and the next is not open yet says nothing of the peer.
+    pub(super) fn was_there_one(&self, began: Instant) -> bool {
+        !self.connections.is_empty() || self.emptied.is_some_and(|emptied| emptied >= began)
     }
 
     /// Whether no connection takes requests.

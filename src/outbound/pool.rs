@@ -119,6 +119,7 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Place<'_>, SendError> {
         let pool = &self.shared;
+        let began = Instant::now();
         let mut waiting = {
             let mut places = pool.places();
             if let Some(connection) = places.take(owner) {
@@ -136,14 +137,13 @@ impl Pool {
             pool.grow(&mut places);
             Waiting { pool, owner, ticket, granted }
         };
-        let began = Instant::now();
         let granted = timeout_at(deadline, &mut waiting.granted).await;
         pool.metrics.waited(began.elapsed());
         match granted {
             Ok(Ok(granted)) => Ok(Place { pool, connection: granted?, owner }),
             Ok(Err(_)) | Err(_) => {
                 let places = pool.places();
-                if !places.is_empty() {
+                if places.was_there_one(began) {
                     return Err(SendError::Crowded);
                 }
                 let error = places.last_error.clone();

@@ -149,7 +149,8 @@ impl Strangers {
         let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
         let (head, body) = sender.send_request(request).await.map_err(no_answer)?.into_parts();
         let body = beginning(body).await?;
-        Ok(Reply { status: head.status, headers: head.headers, body, connection: Weak::new() })
+        let (status, headers) = (head.status, head.headers);
+        Ok(Reply { status, headers, body, is_whole: true, connection: Weak::new() })
     }
 }
 
