@@ -5,13 +5,17 @@
 use std::sync::Arc;
 
 use entities::{
-    audit_log, brakes, devices, e2ee_devices, installation_counts, push_counts, realm_audit_log,
-    realm_counts, realm_user_counts, registration_key_uses, registration_keys, remote_realms,
-    remote_servers,
+    audit_log, brakes, devices, e2ee_devices, import_positions, import_rows, installation_counts,
+    push_counts, realm_audit_log, realm_counts, realm_user_counts, registration_key_uses,
+    registration_keys, remote_realms, remote_servers, tombstone_periods,
 };
 use migrations::{Migrator, MigratorTrait as _};
 use push_bouncer::{
-    clock::Clock, config::DatabaseConfig, metrics::Metrics, random::Random, registry::Registry,
+    clock::Clock,
+    config::DatabaseConfig,
+    metrics::Metrics,
+    random::Random,
+    registry::{Readiness, Registry},
 };
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, EntityTrait,
@@ -116,7 +120,7 @@ async fn a_migration_that_stopped_in_between_is_finished_by_the_next_start() {
 }
 
 /// Migrations of several statements, and what takes back the last of them.
-const STOPPED: [(&str, &[&str]); 5] = [
+const STOPPED: [(&str, &[&str]); 6] = [
     (
         "m0006_standing",
         &[
@@ -137,6 +141,7 @@ const STOPPED: [(&str, &[&str]); 5] = [
         &["DROP INDEX e2ee_devices_suspected_at", "DROP INDEX e2ee_devices_expired_at"],
     ),
     ("m0018_old_rows", &["DROP INDEX push_counts_time", "DROP INDEX installation_counts_time"]),
+    ("m0020_imports", &["DROP TABLE tombstone_periods", "DROP INDEX import_rows_target"]),
 ];
 
 #[tokio::test]
@@ -192,6 +197,9 @@ async fn the_schema_has_every_column_the_entities_name() {
     assert!(registration_keys::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(brakes::Entity::find().one(&connection).await.unwrap().is_none());
     assert!(registration_key_uses::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(import_rows::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(import_positions::Entity::find().one(&connection).await.unwrap().is_none());
+    assert!(tombstone_periods::Entity::find().one(&connection).await.unwrap().is_none());
     connection.close().await.unwrap();
     empty.database.remove().await;
 }
@@ -240,7 +248,7 @@ async fn start(url: &str) {
     let config = DatabaseConfig { url: Some(url.to_owned()), ..DatabaseConfig::default() };
     let registry =
         Registry::open(&config, Clock::default(), Arc::new(Metrics::default())).await.unwrap();
-    registry.ping().await.unwrap();
+    assert_eq!(registry.readiness().await, Readiness::Database);
     registry.close().await.unwrap();
 }
 

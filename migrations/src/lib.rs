@@ -25,6 +25,7 @@ mod m0015_gone_devices;
 mod m0016_brakes;
 mod m0017_tombstones;
 mod m0018_old_rows;
+mod m0020_imports;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_brakes::Migration),
             Box::new(m0017_tombstones::Migration),
             Box::new(m0018_old_rows::Migration),
+            Box::new(m0020_imports::Migration),
         ]
     }
 }
