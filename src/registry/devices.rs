@@ -2,92 +2,27 @@
 
 mod owner;
 mod reading;
+mod registering;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use entities::{
-    devices,
-    redacted::{RedactedBytes, RedactedText},
-};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
-    sea_query::OnConflict,
-};
+use entities::{devices, redacted::RedactedBytes};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _};
 
 use super::{Registry, RegistryError};
 use crate::domain::{
-    device::{DeviceToken, NewDevice, Provider},
+    device::{DeviceToken, Provider},
     remote_server::RemoteServer,
     user::User,
 };
 
 pub(super) use owner::Owner;
 pub(super) use reading::weight;
+pub(super) use registering::Registering;
 
 impl Registry {
-    /// Stores a device of a user; one that is known is refreshed: its app, its realm, its time. One that is
-    /// gone lives again, and a suspect is none any more.
-    ///
-    /// A user named by number and UUID is stored under the UUID.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn add_device(
-        &self,
-        server: &RemoteServer,
-        user: User,
-        new: NewDevice,
-    ) -> Result<(), RegistryError> {
-        let (user_id, user_uuid) = user.stored();
-        let model = devices::ActiveModel {
-            server_id: Set(server.id),
-            user_id: Set(user_id),
-            user_uuid: Set(user_uuid),
-            kind: Set(new.provider.token_kind()),
-            token: Set(RedactedText(new.token.expose().to_owned())),
-            token_digest: Set(digest(&new.token)),
-            ios_app_id: Set(new.app_id.map(|app| app.as_str().to_owned())),
-            remote_realm_id: Set(new.remote_realm_id),
-            registered_at: Set(self.inner.clock.now().unix_millis()),
-            gone_at: Set(None),
-            in_doubt: Set(false),
-            suspected_at: Set(None),
-            fcm_app: Set(None),
-            ..Default::default()
-        };
-        let identity =
-            if user_uuid.is_some() { devices::Column::UserUuid } else { devices::Column::UserId };
-        let conflict = OnConflict::columns([
-            devices::Column::ServerId,
-            identity,
-            devices::Column::Kind,
-            devices::Column::TokenDigest,
-        ])
-        .update_columns([
-            devices::Column::Token,
-            devices::Column::IosAppId,
-            devices::Column::RemoteRealmId,
-            devices::Column::RegisteredAt,
-            devices::Column::GoneAt,
-            devices::Column::InDoubt,
-            devices::Column::SuspectedAt,
-            devices::Column::FcmApp,
-        ])
-        .to_owned();
-        let stored = self
-            .ask(|| {
-                devices::Entity::insert(model.clone())
-                    .on_conflict(conflict.clone())
-                    .exec_without_returning(&self.inner.database)
-            })
-            .await;
-        // Also after a failure: it may have been stored, and only the answer lost.
-        self.forget(server, user);
-        stored.map(|_| ())
-    }
-
-    /// Removes the row of a token under a user's number; what registering with a UUID too does first.
+    /// Removes the row of a token under a user's number; what registering with a UUID too does, also where the realm is
+    /// refused.
     ///
     /// # Errors
     ///
@@ -103,7 +38,7 @@ impl Registry {
             .filter(of_token(server, provider, token))
             .filter(devices::Column::UserId.eq(user_id));
         let removed = self.ask(|| statement.clone().exec(&self.inner.database)).await;
-        self.forget(server, User::Id(user_id));
+        self.forget(server, User::Id(user_id), removed.is_ok());
         removed.map(|_| ())
     }
 
@@ -129,7 +64,7 @@ impl Registry {
                 statement.clone().exec_with_returning(&self.inner.database)
             })
             .await;
-        self.forget(server, user);
+        self.forget(server, user, removed.is_ok());
         // Of two attempts the first may have removed it, and only its answer was lost.
         let is_unclear = attempts.into_inner() > 1;
         removed.map(|rows| live(&rows) > 0 || is_unclear)
@@ -148,7 +83,7 @@ impl Registry {
         let statement = devices::Entity::delete_many().filter(of_user(server, user));
         let removed =
             self.ask(|| statement.clone().exec_with_returning(&self.inner.database)).await;
-        self.forget(server, user);
+        self.forget(server, user, removed.is_ok());
         removed.map(|rows| live(&rows))
     }
 

@@ -8,8 +8,8 @@ use entities::{
     redacted::{RedactedBytes, RedactedText},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _,
+    ActiveValue::{self, NotSet, Set},
+    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _, Value,
 };
 
 use super::{Registry, RegistryError};
@@ -219,42 +219,29 @@ pub(super) struct Change {
 
 impl Change {
     pub(super) fn of_device(self) -> devices::ActiveModel {
-        let mut row = devices::ActiveModel::default();
-        if let Some(gone_at) = self.gone_at {
-            row.gone_at = Set(gone_at);
+        devices::ActiveModel {
+            gone_at: set(self.gone_at),
+            in_doubt: set(self.in_doubt),
+            suspected_at: set(self.suspected_at),
+            fcm_app: set(self.fcm_app.map(Some)),
+            token: set(self.token.map(RedactedText)),
+            ..devices::ActiveModel::default()
         }
-        if let Some(in_doubt) = self.in_doubt {
-            row.in_doubt = Set(in_doubt);
-        }
-        if let Some(suspected_at) = self.suspected_at {
-            row.suspected_at = Set(suspected_at);
-        }
-        if let Some(fcm_app) = self.fcm_app {
-            row.fcm_app = Set(Some(fcm_app));
-        }
-        if let Some(token) = self.token {
-            row.token = Set(RedactedText(token));
-        }
-        row
     }
 
     pub(super) fn of_e2ee_device(self) -> e2ee_devices::ActiveModel {
-        let mut row = e2ee_devices::ActiveModel::default();
-        if let Some(gone_at) = self.gone_at {
-            row.expired_at = Set(gone_at);
+        e2ee_devices::ActiveModel {
+            expired_at: set(self.gone_at),
+            in_doubt: set(self.in_doubt),
+            suspected_at: set(self.suspected_at),
+            fcm_app: set(self.fcm_app.map(Some)),
+            token: set(self.token.map(RedactedText)),
+            ..e2ee_devices::ActiveModel::default()
         }
-        if let Some(in_doubt) = self.in_doubt {
-            row.in_doubt = Set(in_doubt);
-        }
-        if let Some(suspected_at) = self.suspected_at {
-            row.suspected_at = Set(suspected_at);
-        }
-        if let Some(fcm_app) = self.fcm_app {
-            row.fcm_app = Set(Some(fcm_app));
-        }
-        if let Some(token) = self.token {
-            row.token = Set(RedactedText(token));
-        }
-        row
     }
+}
+
+/// A column that changes; nothing where it stays.
+fn set<V: Into<Value>>(value: Option<V>) -> ActiveValue<V> {
+    value.map_or(NotSet, Set)
 }

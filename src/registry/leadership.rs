@@ -55,7 +55,7 @@ impl Leadership {
             return Ok(true);
         }
         let pool = database.get_postgres_connection_pool();
-        self.held = self.registry.ask(|| claim(pool)).await?;
+        self.held = self.registry.ask(|| Box::pin(claim(pool))).await?;
         Ok(self.held.is_some())
     }
 

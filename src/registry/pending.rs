@@ -1,6 +1,7 @@
 //! What may be written a few seconds late: counts, and times of last requests.
 //!
-//! A crash loses at most what was collected since the last flush. Where the database's last word is lost
+//! A crash loses at most what was collected since the last flush. What cannot be written is kept: a row for each
+//! day, server and realm, of those that are known without a database. Where the database's last word is lost
 //! (the connection ends between commit and answer), one flush may be counted twice.
 
 mod last_requests;
@@ -20,7 +21,7 @@ use sea_orm::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Registry, RegistryError};
+use super::{ROWS_PER_STATEMENT, Registry, RegistryError};
 use crate::clock::Timestamp;
 
 /// How long something waits to be written; a crash loses at most this much.
@@ -43,6 +44,9 @@ pub struct PushCount {
     pub forwarded: i64,
 }
 
+/// Server, realm, and the end of the day.
+type CountKey = (i64, i64, i64);
+
 #[derive(Default)]
 pub(super) struct Pending {
     collected: Mutex<Collected>,
@@ -50,7 +54,7 @@ pub(super) struct Pending {
 
 #[derive(Default)]
 struct Collected {
-    counts: HashMap<(i64, i64, i64), PushCount>,
+    counts: HashMap<CountKey, PushCount>,
     server_requests: HashMap<i64, i64>,
     realm_requests: HashMap<i64, i64>,
     key_uses: HashMap<(i64, i64), i64>,
@@ -123,7 +127,7 @@ impl Registry {
         if collected.is_empty() {
             return Ok(());
         }
-        let written = self.write(&collected).await;
+        let written = self.carry_out(Box::pin(self.write(&collected))).await;
         let (left, written) = match written {
             Ok(left) => (left.newer_than(self.inner.clock.now() - HELD_FOR), Ok(())),
             Err(error) => (collected, Err(error)),
@@ -136,31 +140,34 @@ impl Registry {
     async fn write(&self, collected: &Collected) -> Result<Collected, DbErr> {
         let transaction = self.inner.database.begin().await?;
         // In order, so that two nodes cannot wait for each other's rows.
-        for ((server_id, remote_realm_id, end_time), count) in sorted(&collected.counts) {
+        for counts in sorted(&collected.counts).chunks(ROWS_PER_STATEMENT) {
             let add = |column: push_counts::Column| {
                 Expr::col((push_counts::Entity, column)).add(Expr::col(("excluded", column)))
             };
-            push_counts::Entity::insert(push_counts::ActiveModel {
-                server_id: Set(server_id),
-                remote_realm_id: Set(remote_realm_id),
-                end_time: Set(end_time),
-                received: Set(count.received),
-                forwarded: Set(count.forwarded),
-            })
-            .on_conflict(
-                OnConflict::columns([
-                    push_counts::Column::ServerId,
-                    push_counts::Column::RemoteRealmId,
-                    push_counts::Column::EndTime,
-                ])
-                .values([
-                    (push_counts::Column::Received, add(push_counts::Column::Received)),
-                    (push_counts::Column::Forwarded, add(push_counts::Column::Forwarded)),
-                ])
-                .to_owned(),
-            )
-            .exec_without_returning(&transaction)
-            .await?;
+            let row = |&((server_id, remote_realm_id, end_time), count): &(CountKey, PushCount)| {
+                push_counts::ActiveModel {
+                    server_id: Set(server_id),
+                    remote_realm_id: Set(remote_realm_id),
+                    end_time: Set(end_time),
+                    received: Set(count.received),
+                    forwarded: Set(count.forwarded),
+                }
+            };
+            push_counts::Entity::insert_many(counts.iter().map(row))
+                .on_conflict(
+                    OnConflict::columns([
+                        push_counts::Column::ServerId,
+                        push_counts::Column::RemoteRealmId,
+                        push_counts::Column::EndTime,
+                    ])
+                    .values([
+                        (push_counts::Column::Received, add(push_counts::Column::Received)),
+                        (push_counts::Column::Forwarded, add(push_counts::Column::Forwarded)),
+                    ])
+                    .to_owned(),
+                )
+                .exec_without_returning(&transaction)
+                .await?;
         }
         for ((key_id, end_time), uses) in sorted(&collected.key_uses) {
             let column = registration_key_uses::Column::Uses;

@@ -5,11 +5,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use entities::{redacted::RedactedBytes, registration_key_uses, registration_keys};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, TransactionTrait as _,
     sea_query::{Expr, OnConflict},
 };
 
-use super::{Registry, RegistryError};
+use super::{
+    Registry, RegistryError,
+    announcements::{Change, announce},
+};
 use crate::clock::Timestamp;
 
 /// The length of a public key, in bytes.
@@ -33,11 +37,11 @@ pub struct StoredKey {
 }
 
 impl Registry {
-    /// All keys, oldest first, from memory when they were read within the last second.
+    /// All keys, oldest first, from memory as servers are.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// When the database fails, and they are not known.
     pub async fn registration_keys(&self) -> Result<Arc<[StoredKey]>, RegistryError> {
         let kept = &self.inner.registration_keys;
         if let Some(keys) = kept.get(&()) {
@@ -45,10 +49,14 @@ impl Registry {
         }
         let asked = kept.ask(&());
         let query = registration_keys::Entity::find().order_by_asc(registration_keys::Column::Id);
-        let rows = self.ask(|| query.clone().all(&self.inner.database)).await?;
-        let keys: Arc<[StoredKey]> = rows.into_iter().filter_map(key).collect();
-        kept.keep(asked, (), Arc::clone(&keys));
-        Ok(keys)
+        match self.ask(|| query.clone().all(&self.inner.database)).await {
+            Ok(rows) => {
+                let keys: Arc<[StoredKey]> = rows.into_iter().filter_map(key).collect();
+                kept.keep(asked, (), Arc::clone(&keys));
+                Ok(keys)
+            }
+            Err(error) => kept.last_known(&()).ok_or(error),
+        }
     }
 
     /// Stores a key pair; one that is there and was retired is used again, under the newly sealed key.
@@ -72,15 +80,11 @@ impl Registry {
         let conflict = OnConflict::column(Column::PublicKey)
             .update_columns([Column::SealedPrivateKey, Column::RetiredAt])
             .to_owned();
-        let stored = self
-            .ask(|| {
-                registration_keys::Entity::insert(model.clone())
-                    .on_conflict(conflict.clone())
-                    .exec_without_returning(&self.inner.database)
-            })
-            .await;
-        self.inner.registration_keys.invalidate(&());
-        stored.map(|_| ())
+        let statement = registration_keys::Entity::insert(model).on_conflict(conflict);
+        self.change_registration_keys(async |transaction| {
+            statement.exec_without_returning(transaction).await.map(drop)
+        })
+        .await
     }
 
     /// Registrations that are sealed for this key are refused from now on.
@@ -94,9 +98,25 @@ impl Registry {
             .col_expr(Column::RetiredAt, Expr::value(self.inner.clock.now().unix_millis()))
             .filter(Column::Id.eq(id))
             .filter(Column::RetiredAt.is_null());
-        let retired = self.ask(|| statement.clone().exec(&self.inner.database)).await;
-        self.inner.registration_keys.invalidate(&());
-        retired.map(|_| ())
+        self.change_registration_keys(async |transaction| {
+            statement.exec(transaction).await.map(drop)
+        })
+        .await
+    }
+
+    async fn change_registration_keys(
+        &self,
+        change: impl AsyncFnOnce(&DatabaseTransaction) -> Result<(), DbErr>,
+    ) -> Result<(), RegistryError> {
+        let stored = async {
+            let transaction = self.inner.database.begin().await?;
+            change(&transaction).await?;
+            announce(&transaction, [Change::RegistrationKeys]).await?;
+            transaction.commit().await
+        };
+        let stored = self.carry_out(Box::pin(stored)).await;
+        self.inner.registration_keys.changed(&(), stored.is_ok());
+        self.noted(stored)
     }
 
     /// How many registrations each key opened in the last 30 days; keys without any are missing.

@@ -1,6 +1,6 @@
 //! Registered servers.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use entities::{redacted::RedactedBytes, remote_servers};
 use sea_orm::{
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     AuditEvent, Registry, RegistryError,
+    announcements::{Change, announce},
     audit_log::{self, AuditEntry},
     plans,
 };
@@ -60,24 +61,33 @@ pub struct VersionReport {
 }
 
 impl Registry {
-    /// The server with this id, from memory when it was looked up within the last second.
+    /// The server with this id, from memory while what was read cannot have changed for more than a second, and
+    /// for a while when the database fails.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// When the database fails, and the server is not known.
     pub async fn find_server(
         &self,
         uuid: Uuid,
     ) -> Result<Option<Arc<RemoteServer>>, RegistryError> {
-        if let Some(server) = self.inner.servers.get(&uuid) {
+        let kept = &self.inner.servers;
+        if let Some(server) = kept.get(&uuid) {
             return Ok(Some(server));
         }
-        let asked = self.inner.servers.ask(&uuid);
-        let found = self.find_server_now(uuid).await?.map(Arc::new);
-        if let Some(server) = &found {
-            self.inner.servers.keep(asked, uuid, Arc::clone(server));
+        let asked = kept.ask(&uuid);
+        match self.find_server_now(uuid).await {
+            Ok(Some(server)) => {
+                let server = Arc::new(server);
+                kept.keep(asked, uuid, Arc::clone(&server));
+                Ok(Some(server))
+            }
+            Ok(None) => {
+                kept.invalidate(&uuid);
+                Ok(None)
+            }
+            Err(error) => kept.last_known(&uuid).map(Some).ok_or(error),
         }
-        Ok(found)
     }
 
     /// The server with this id, from the database.
@@ -86,9 +96,29 @@ impl Registry {
     ///
     /// When the database fails.
     pub async fn find_server_now(&self, uuid: Uuid) -> Result<Option<RemoteServer>, RegistryError> {
-        let query = remote_servers::Entity::find().filter(remote_servers::Column::Uuid.eq(uuid));
-        let found = self.ask(|| query.clone().one(&self.inner.database)).await;
-        found.map(|row| row.map(server))
+        let registry = self.clone();
+        let read = move |uuids| {
+            let registry = registry.clone();
+            async move { registry.servers_with(uuids).await }
+        };
+        self.inner.servers_asked_for.join(uuid, self.patience(), read).await
+    }
+
+    /// The servers with these ids, each in the place of its id.
+    async fn servers_with(
+        &self,
+        uuids: Vec<Uuid>,
+    ) -> Vec<Result<Option<RemoteServer>, RegistryError>> {
+        let query = remote_servers::Entity::find()
+            .filter(remote_servers::Column::Uuid.is_in(uuids.iter().copied()));
+        let found = self.ask(|| query.clone().all(&self.inner.database)).await;
+        let found: Result<HashMap<Uuid, RemoteServer>, RegistryError> =
+            found.map(|rows| rows.into_iter().map(|row| (row.uuid, server(row))).collect());
+        let of = |uuid| match &found {
+            Ok(found) => Ok(found.get(uuid).cloned()),
+            Err(error) => Err(error.clone()),
+        };
+        uuids.iter().map(of).collect()
     }
 
     /// Servers whose ids lie between two, both included; at most twenty of them.
@@ -179,7 +209,7 @@ impl Registry {
             audit_log::note(&transaction, created, now).await?;
             transaction.commit().await
         };
-        self.noted(stored.await)
+        self.noted(self.carry_out(Box::pin(stored)).await)
     }
 
     /// Changes a known server; a rotation only as long as its key is still the one in `server`. Says whether
@@ -232,14 +262,23 @@ impl Registry {
         model: remote_servers::ActiveModel,
         condition: impl IntoCondition,
     ) -> Result<bool, RegistryError> {
-        let changed = remote_servers::Entity::update_many()
-            .set(model)
-            .filter(remote_servers::Column::Id.eq(server.id))
-            .filter(condition)
-            .exec(&self.inner.database)
-            .await;
-        self.inner.servers.invalidate(&server.uuid);
-        self.noted(changed).map(|changed| changed.rows_affected > 0)
+        let stored = async {
+            let transaction = self.inner.database.begin().await?;
+            let changed = remote_servers::Entity::update_many()
+                .set(model)
+                .filter(remote_servers::Column::Id.eq(server.id))
+                .filter(condition)
+                .exec(&transaction)
+                .await?;
+            if changed.rows_affected > 0 {
+                announce(&transaction, [Change::Server(server.uuid)]).await?;
+            }
+            transaction.commit().await?;
+            Ok(changed.rows_affected > 0)
+        };
+        let stored = self.carry_out(Box::pin(stored)).await;
+        self.inner.servers.changed(&server.uuid, stored.is_ok());
+        self.noted(stored)
     }
 }
 

@@ -202,7 +202,7 @@ impl Registry {
             transaction.rollback().await?;
             Ok(u64::try_from(count).unwrap_or(0))
         };
-        self.noted(count.await)
+        self.noted(self.within(COUNTED_WITHIN, count).await)
     }
 
     /// Deletes a batch of old rows; how many that were. Several programs may do it at once, and then one of them

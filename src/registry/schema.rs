@@ -79,7 +79,7 @@ impl Schema {
     ///
     /// When the database cannot be opened.
     pub async fn open(config: &DatabaseConfig, may_create: bool) -> Result<Self, OpenError> {
-        Ok(Self { database: connect(config, may_create).await? })
+        Ok(Self { database: connect(config, may_create, None).await? })
     }
 
     /// Which migrations the database has; changes nothing.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     AuditEvent, Registry, RegistryError,
+    announcements::{Change, announce},
     audit_log::{self, AuditEntry},
     plans,
 };
@@ -62,11 +63,12 @@ impl Registry {
             }
             let event = AuditEvent::ServerDeactivated;
             note(&transaction, server, event, decision, json!({}), now).await?;
+            announce(&transaction, [Change::Server(server.uuid)]).await?;
             transaction.commit().await?;
             Ok(Deactivation::Done)
         };
-        let stored = stored.await;
-        self.inner.servers.invalidate(&server.uuid);
+        let stored = self.carry_out(Box::pin(stored)).await;
+        self.inner.servers.changed(&server.uuid, stored.is_ok());
         self.noted(stored)
     }
 
@@ -155,10 +157,11 @@ impl Registry {
                 .exec(&transaction)
                 .await?;
             audit_log::note(&transaction, entry, self.inner.clock.now()).await?;
+            announce(&transaction, [Change::Realm(realm.uuid)]).await?;
             transaction.commit().await
         };
-        let stored = stored.await;
-        self.inner.realms.invalidate(&realm.uuid);
+        let stored = self.carry_out(Box::pin(stored)).await;
+        self.inner.realms.changed(&realm.uuid, stored.is_ok());
         self.noted(stored)
     }
 
@@ -175,10 +178,11 @@ impl Registry {
             let transaction = self.inner.database.begin().await?;
             change(&transaction, server, model, now).await?;
             note(&transaction, server, event, decision, more, now).await?;
+            announce(&transaction, [Change::Server(server.uuid)]).await?;
             transaction.commit().await
         };
-        let stored = stored.await;
-        self.inner.servers.invalidate(&server.uuid);
+        let stored = self.carry_out(Box::pin(stored)).await;
+        self.inner.servers.changed(&server.uuid, stored.is_ok());
         self.noted(stored)
     }
 }

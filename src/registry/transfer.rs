@@ -8,6 +8,7 @@ use sea_orm::{
 
 use super::{
     AuditEvent, Registry, RegistryError,
+    announcements::{Change, announce},
     audit_log::{self, AuditEntry},
     remote_servers::{has_key, server},
 };
@@ -72,12 +73,13 @@ impl Registry {
             }
             let transferred = AuditEntry::of_server(server.id, AuditEvent::ServerTransferred);
             audit_log::note(&transaction, transferred, now).await?;
+            announce(&transaction, [Change::Server(server.uuid)]).await?;
             transaction.commit().await?;
             Ok(true)
         };
-        let stored = stored.await;
+        let stored = self.carry_out(Box::pin(stored)).await;
         // Also after a failure: it may have come behind the commit.
-        self.inner.servers.invalidate(&server.uuid);
+        self.inner.servers.changed(&server.uuid, stored.is_ok());
         self.noted(stored)
     }
 }

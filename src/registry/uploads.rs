@@ -16,10 +16,12 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
     QueryFilter as _, TransactionTrait as _, sea_query::Expr,
 };
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{ROWS_PER_STATEMENT, Registry, RegistryError, VersionReport};
+use super::{
+    ROWS_PER_STATEMENT, Registry, RegistryError, VersionReport,
+    announcements::{Change, announce},
+};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -84,18 +86,18 @@ impl Registry {
         upload: &Upload,
     ) -> Result<(), UploadError> {
         // Who is dropped rolls back.
-        let stored = timeout(STORED_WITHIN, async {
-            let _turn = self.inner.upload_turns.take().await;
-            self.store(server, upload).await
-        });
+        let stored = self.within(
+            STORED_WITHIN,
+            Box::pin(async {
+                let _turn = self.inner.upload_turns.take().await;
+                self.store(server, upload).await
+            }),
+        );
         let stored = stored.await;
-        let stored = stored.unwrap_or_else(|_| {
-            Err(DbErr::Custom("an upload took too long to be stored".to_owned()).into())
-        });
         // Also when it failed: the answer to a commit that was carried out may have been lost.
-        self.inner.servers.invalidate(&server.uuid);
+        self.inner.servers.changed(&server.uuid, stored.is_ok());
         for realm in upload.realms.iter().flatten() {
-            self.inner.realms.invalidate(&realm.uuid);
+            self.inner.realms.changed(&realm.uuid, stored.is_ok());
         }
         for uuid in stored.inspect_err(|error| {
             if matches!(error, UploadError::Registry(_)) {
@@ -164,6 +166,9 @@ impl Registry {
             .filter(remote_servers::Column::Id.eq(server.id))
             .exec(&transaction)
             .await?;
+        let uploaded = upload.realms.iter().flatten().map(|realm| realm.uuid);
+        let realms = uploaded.chain(changed.realms.iter().copied()).map(Change::Realm);
+        announce(&transaction, realms.chain([Change::Server(server.uuid)])).await?;
         transaction.commit().await?;
         Ok(changed.realms)
     }

@@ -69,7 +69,7 @@ impl Registry {
             transaction.commit().await?;
             Ok::<_, DbErr>((rows, e2ee_rows.len() as u64))
         };
-        let settled = settled.await;
+        let settled = self.carry_out(Box::pin(settled)).await;
         let (rows, e2ee_rows) = self.noted(settled)?;
         Ok(self.forget_rows(&rows) + e2ee_rows)
     }

@@ -8,7 +8,7 @@ use crate::domain::{remote_server::RemoteServer, user::User};
 
 /// Whose devices are kept in memory together: one identity of one user. A user with two of them has two
 /// entries, so that a change of a row concerns exactly one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::registry) enum Owner {
     Id(i64, i64),
     Uuid(i64, Uuid),

@@ -21,7 +21,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// When the database fails, and they are not known.
     pub async fn devices_of(
         &self,
         server: &RemoteServer,
@@ -36,8 +36,15 @@ impl Registry {
                 None => missing[index] = Some(owner),
             }
         }
-        if missing.iter().any(Option::is_some) {
-            self.read_devices(missing, &mut all).await?;
+        if missing.iter().any(Option::is_some)
+            && let Err(error) = self.read_devices(missing, &mut all).await
+        {
+            for owner in missing.iter().flatten() {
+                match self.inner.devices.last_known(owner) {
+                    Some(known) => all.extend(known.iter().cloned()),
+                    None => return Err(error),
+                }
+            }
         }
         all.sort_unstable_by_key(|device: &Device| device.id);
         Ok(all)
@@ -53,8 +60,10 @@ impl Registry {
         server: &RemoteServer,
         user: User,
     ) -> Result<Vec<Device>, RegistryError> {
-        self.forget(server, user);
-        self.devices_of(server, user).await
+        let mut all = Vec::new();
+        self.read_devices(Owner::of(server, user), &mut all).await?;
+        all.sort_unstable_by_key(|device: &Device| device.id);
+        Ok(all)
     }
 
     /// Reads the devices of up to two identities by one query, and keeps them.
@@ -89,10 +98,10 @@ impl Registry {
         self.inner.devices.invalidate_all();
     }
 
-    /// Forgets what is in memory of a user's devices, after a change was stored.
-    pub(super) fn forget(&self, server: &RemoteServer, user: User) {
+    /// Forgets what is in memory of a user's devices, after a change was tried.
+    pub(super) fn forget(&self, server: &RemoteServer, user: User, is_stored: bool) {
         for owner in Owner::of(server, user).into_iter().flatten() {
-            self.inner.devices.invalidate(&owner);
+            self.inner.devices.changed(&owner, is_stored);
         }
     }
 

@@ -2,13 +2,15 @@
 //!
 //! An upload holds its server's row to its end. Who waited for that with other rows already written would
 //! make all of their servers wait too, so rows that are held are left for the next time.
+//!
+//! Times are written as the seconds that end next: rows of one second are one statement, however many servers there are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use entities::{remote_realms, remote_servers};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, LockBehavior, LockType},
 };
 
@@ -43,17 +45,28 @@ async fn write<E: EntityTrait>(
     let mut ids: Vec<i64> = requests.keys().copied().collect();
     ids.sort_unstable();
     for ids in ids.chunks(IDS_PER_STATEMENT) {
+        let mut by_second: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         for row in free::<E>(transaction, id, ids).await? {
             if let Some(at) = left.remove(&row) {
-                E::update_many()
-                    .col_expr(last_request, Expr::value(at))
-                    .filter(id.eq(row))
-                    .exec(transaction)
-                    .await?;
+                by_second.entry(end_of_second(at)).or_default().push(row);
             }
+        }
+        for (second, rows) in by_second {
+            E::update_many()
+                .col_expr(last_request, Expr::value(second))
+                .filter(id.is_in(rows))
+                // Another node may have heard of it later, and written that already.
+                .filter(Condition::any().add(last_request.is_null()).add(last_request.lt(second)))
+                .exec(transaction)
+                .await?;
         }
     }
     Ok(left)
+}
+
+/// In Unix milliseconds.
+fn end_of_second(at: i64) -> i64 {
+    at.saturating_add(999).div_euclid(1000) * 1000
 }
 
 /// Those of the rows that nobody holds, held by us from now on.
@@ -76,4 +89,14 @@ async fn free<E: EntityTrait>(
         .into_tuple()
         .all(transaction)
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_ends_at_the_next_whole_one() {
+        assert_eq!([0, 1, 999, 1000, 1001].map(end_of_second), [0, 1000, 1000, 1000, 2000]);
+    }
 }
