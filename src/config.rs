@@ -20,6 +20,7 @@ mod operator;
 mod outbound;
 mod proxy;
 mod push;
+mod redis;
 mod registration;
 mod retention;
 mod syntax;
@@ -50,6 +51,7 @@ pub use operator::OperatorConfig;
 pub use outbound::OutboundConfig;
 pub use proxy::{NoProxy, ProxyConfig, ProxyConfigError, ProxyUrl, ProxyUrlError};
 pub use push::{BrakeConfig, PushConfig};
+pub use redis::{OnRedisFailure, RedisConfig};
 pub use registration::{EmailCheck, RegistrationConfig, RegistrationMode};
 pub use retention::RetentionConfig;
 
@@ -73,6 +75,9 @@ pub struct Config {
     /// Where everything is remembered.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// What several nodes share besides.
+    #[serde(default)]
+    pub redis: RedisConfig,
     /// Apple apps by a name of the operator's choice.
     #[serde(default)]
     pub apns: BTreeMap<String, ApnsAppConfig>,

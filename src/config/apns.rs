@@ -27,7 +27,8 @@ pub struct ApnsAppConfig {
     pub endpoint: Option<String>,
     /// Authorities to trust besides the public ones (PEM).
     pub ca_file: Option<PathBuf>,
-    /// How long one attempt may take. Default 4 s.
+    /// How long one attempt may take until it has a place on a connection; its answer may take as long again.
+    /// Default 4 s, from 100 ms to 1 min.
     #[serde(default = "attempt_timeout", deserialize_with = "duration::read")]
     pub attempt_timeout: Duration,
     /// Connections at most: `"auto"`, which is 16, or a number.

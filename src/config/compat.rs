@@ -18,7 +18,7 @@ pub enum ReportDeletedDevices {
     /// All of them, as the protocol says; none that nobody knows while the brake of an app is on.
     #[default]
     All,
-    /// Those that were registered with us and are gone: right where our own memory has holes, such as after
-    /// an import or a restored backup.
+    /// Those that were registered with us and are gone: right where our own memory has holes. For 30 days after an
+    /// import, and after a backup was restored, it is so by itself.
     Tombstones,
 }

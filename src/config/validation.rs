@@ -1,6 +1,6 @@
 //! What the types cannot say: ranges, and settings that contradict each other.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use super::{ApnsAppConfig, Config, RegistrationMode, TlsMode};
 use crate::domain::device::AppId;
@@ -10,6 +10,10 @@ const CLIENT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// An answer takes no longer than this, whatever a provider does.
 const LATEST_ANSWER: Duration = Duration::from_secs(12);
+
+/// Shorter is no attempt; for a longer one no breaker waits.
+const ATTEMPT_TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// Everything that is wrong with the settings, as sentences.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -69,6 +73,14 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         "`database.url` and `database.url_file` are both set",
     );
     check(config.database.max_connections > 0, "`database.max_connections` must be above 0");
+    check(
+        config.database.statement_timeout >= Duration::from_secs(1),
+        "`database.statement_timeout` must be at least 1s",
+    );
+    check(
+        config.database.serve_from_memory_for <= Duration::from_secs(24 * 60 * 60),
+        "`database.serve_from_memory_for` must be at most 24h",
+    );
     let push = &config.push;
     check(
         push.retry_bytes >= 1024 * 1024 && push.retry_devices >= 1000,
@@ -102,7 +114,17 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     );
     problems.extend(config.retention.problems());
     problems.extend(config.proxy.problems());
+    problems.extend(config.redis.problems());
     apns(&config.apns, &mut problems);
+    let timeouts =
+        config.apns.iter().map(|(name, app)| (format!("apns.{name}"), app.attempt_timeout)).chain(
+            config.fcm.iter().map(|(name, app)| (format!("fcm.{name}"), app.attempt_timeout)),
+        );
+    for (section, timeout) in timeouts {
+        if !ATTEMPT_TIMEOUTS.contains(&timeout) {
+            problems.push(format!("`{section}.attempt_timeout` must be from 100ms to 1m"));
+        }
+    }
     problems
 }
 
@@ -172,6 +194,19 @@ mod tests {
         let text = "public_url = \"http://x\"\nsecret_key_file = \"s\"\nhttp = { request_timeout = \"20s\", tls.mode = \"off\" }\n\
             [apns.ios]\ntopics = [\"a b\"]\nenvironment = \"production\"\nkey_file = \"k\"\n";
         assert_eq!(problems(text).len(), 6, "{:?}", problems(text));
+    }
+
+    #[test]
+    fn an_attempt_is_neither_nothing_nor_endless() {
+        let with = |timeout: &str| {
+            problems(&format!(
+                "{TLS}[fcm.android]\nservice_account_file = \"f\"\nattempt_timeout = \"{timeout}\"\n"
+            ))
+        };
+        assert_eq!(with("1m"), Vec::<String>::new());
+        let wrong = ["`fcm.android.attempt_timeout` must be from 100ms to 1m"];
+        assert_eq!(with("61s"), wrong);
+        assert_eq!(with("0s"), wrong);
     }
 
     #[test]

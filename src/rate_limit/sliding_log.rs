@@ -18,7 +18,7 @@ use crate::{
 const SHARDS: usize = 16;
 
 /// The limit of each server; a log holds 8 bytes for each request of the last span, and goes when it is empty.
-pub struct ServerLimiter {
+pub(super) struct SlidingLog {
     clock: Clock,
     rate: Rate,
     max_delay: Duration,
@@ -46,36 +46,32 @@ pub enum Decision {
     },
 }
 
-impl ServerLimiter {
+impl SlidingLog {
     /// A limiter that lets a request wait for at most `max_delay` rather than refuse it.
     #[must_use]
-    pub fn new(clock: Clock, rate: Rate, max_delay: Duration) -> Self {
+    pub(super) fn new(clock: Clock, rate: Rate, max_delay: Duration) -> Self {
         Self { clock, rate, max_delay, shards: Default::default() }
     }
 
     /// How many requests there may be in one span.
     #[must_use]
-    pub fn limit(&self) -> u32 {
+    pub(super) fn limit(&self) -> u32 {
         self.rate.count.get()
     }
 
     /// The span, in seconds.
     #[must_use]
-    pub fn window_seconds(&self) -> u64 {
+    pub(super) fn window_seconds(&self) -> u64 {
         self.rate.per.as_secs()
     }
 
     /// Decides on one request of a server now.
-    pub fn check(&self, server_id: i64) -> Decision {
-        // Time that runs: setting the system's clock back must not keep old requests in the log.
-        let now = self.running_millis();
-        let span = i64::try_from(self.rate.per.as_millis()).unwrap_or(i64::MAX);
+    pub(super) fn check(&self, server_id: i64) -> Decision {
+        let (now, span) = (self.running_millis(), self.span_millis());
         let limit = self.rate.count.get() as usize;
         let mut shard = self.shard(server_id);
         let log = shard.entry(server_id).or_default();
-        while log.front().is_some_and(|&at| at <= now - span) {
-            log.pop_front();
-        }
+        forget(log, now - span);
         // The moment at which the request before `limit` others is old enough. Requests that wait are
         // in the log with the moment they will be let through, so that their order holds.
         let free_at = match log.len().checked_sub(limit) {
@@ -83,27 +79,30 @@ impl ServerLimiter {
             None => now,
         };
         let delay = Duration::from_millis(u64::try_from(free_at - now).unwrap_or(0));
-        if delay > self.max_delay {
-            let newest = log.back().copied().unwrap_or(now);
-            return Decision::Refused {
-                retry_after: delay,
-                reset: self.reset(newest + span - now),
-            };
+        let is_allowed = delay <= self.max_delay;
+        if is_allowed {
+            log.push_back(free_at.max(now));
         }
-        let at = free_at.max(now);
-        log.push_back(at);
-        let used = u32::try_from(log.len().min(limit)).unwrap_or(u32::MAX);
-        Decision::Allowed {
-            delay,
-            remaining: self.rate.count.get() - used,
-            reset: self.reset(at + span - now),
-        }
+        let newest = log.back().copied().unwrap_or(now);
+        let used = log.len();
+        drop(shard);
+        Verdict { is_allowed, delay, used, whole_in_millis: newest + span - now }
+            .told(self.rate, &self.clock)
+    }
+
+    /// Notes a request that was let through by somebody else, after `delay`.
+    pub(super) fn note(&self, server_id: i64, delay: Duration) {
+        let now = self.running_millis();
+        let at = now.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
+        let mut shard = self.shard(server_id);
+        let log = shard.entry(server_id).or_default();
+        forget(log, now - self.span_millis());
+        log.push_back(log.back().map_or(at, |&newest| newest.max(at)));
     }
 
     /// Forgets servers that made no request within the span.
-    pub fn sweep(&self) {
-        let span = i64::try_from(self.rate.per.as_millis()).unwrap_or(i64::MAX);
-        let oldest = self.running_millis() - span;
+    pub(super) fn sweep(&self) {
+        let oldest = self.running_millis() - self.span_millis();
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, log| log.back().is_some_and(|&newest| newest > oldest));
@@ -111,19 +110,49 @@ impl ServerLimiter {
         }
     }
 
+    // Time that runs: setting the system's clock back must not keep old requests in the log.
     fn running_millis(&self) -> i64 {
         i64::try_from(self.clock.running().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// The Unix second that comes in so many milliseconds, rounded up: at that second it is true.
-    fn reset(&self, in_millis: i64) -> i64 {
-        let then = self.clock.now().unix_millis().saturating_add(in_millis);
-        Timestamp::from_unix_millis(then.saturating_add(999)).unix_seconds()
+    fn span_millis(&self) -> i64 {
+        i64::try_from(self.rate.per.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn shard(&self, server_id: i64) -> MutexGuard<'_, HashMap<i64, VecDeque<i64>>> {
         let index = server_id.unsigned_abs() as usize % SHARDS;
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn forget(log: &mut VecDeque<i64>, until: i64) {
+    while log.front().is_some_and(|&at| at <= until) {
+        log.pop_front();
+    }
+}
+
+/// What a log says of one request, wherever the log is.
+pub(super) struct Verdict {
+    pub(super) is_allowed: bool,
+    /// How long until it is allowed.
+    pub(super) delay: Duration,
+    /// Entries of the log now.
+    pub(super) used: usize,
+    /// How long until the log is empty if nothing comes.
+    pub(super) whole_in_millis: i64,
+}
+
+impl Verdict {
+    pub(super) fn told(&self, rate: Rate, clock: &Clock) -> Decision {
+        // Rounded up: at that second it is true.
+        let then = clock.now().unix_millis().saturating_add(self.whole_in_millis);
+        let reset = Timestamp::from_unix_millis(then.saturating_add(999)).unix_seconds();
+        if !self.is_allowed {
+            return Decision::Refused { retry_after: self.delay, reset };
+        }
+        let used = u32::try_from(self.used).unwrap_or(u32::MAX);
+        let remaining = rate.count.get().saturating_sub(used);
+        Decision::Allowed { delay: self.delay, remaining, reset }
     }
 }
 
@@ -133,10 +162,10 @@ mod tests {
 
     use super::*;
 
-    fn limiter(max_delay: Duration) -> (ServerLimiter, Clock) {
+    fn limiter(max_delay: Duration) -> (SlidingLog, Clock) {
         let clock = Clock::default();
         let rate = Rate::per_minute(NonZeroU32::new(1000).unwrap());
-        (ServerLimiter::new(clock.clone(), rate, max_delay), clock)
+        (SlidingLog::new(clock.clone(), rate, max_delay), clock)
     }
 
     fn is_allowed(decision: Decision) -> bool {

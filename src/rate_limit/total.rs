@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Decision, ServerLimiter};
+use super::{Decision, sliding_log::SlidingLog};
 use crate::{clock::Clock, config::Rate};
 
 /// All requests count as those of this one server.
@@ -10,14 +10,14 @@ const EVERYBODY: i64 = 0;
 
 /// The limit of all requests together.
 pub struct TotalLimiter {
-    log: ServerLimiter,
+    log: SlidingLog,
 }
 
 impl TotalLimiter {
     /// A limiter of this rate.
     #[must_use]
     pub fn new(clock: Clock, rate: Rate) -> Self {
-        Self { log: ServerLimiter::new(clock, rate, Duration::ZERO) }
+        Self { log: SlidingLog::new(clock, rate, Duration::ZERO) }
     }
 
     /// Counts one request; false when it is one too many, and then it does not count.
