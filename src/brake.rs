@@ -4,6 +4,8 @@
 //! word, it is not believed: devices stay, as suspects, until an operator has looked (`providers.md`, rule 4).
 
 mod app;
+mod by_server;
+mod holes;
 mod quarantine;
 mod restoring;
 mod watch;
@@ -16,6 +18,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::Mutex;
 
 use app::{App, Leave};
+use holes::Holes;
 use quarantine::Quarantine;
 use watch::Known;
 
@@ -38,6 +41,7 @@ struct Inner {
     apps: Box<[App]>,
     config: BrakeConfig,
     report: ReportDeletedDevices,
+    holes: Holes,
     quarantine: Quarantine,
     /// What the database is known to say of each app; held while it is asked.
     known: Mutex<Box<[Known]>>,
@@ -97,6 +101,7 @@ impl Brake {
                 apps: apps.iter().map(app).collect(),
                 config: config.push.brake.clone(),
                 report: config.compat.report_deleted_devices,
+                holes: Holes::default(),
                 registry,
                 metrics,
                 clock,
@@ -114,7 +119,9 @@ impl Brake {
     /// known: it deletes its own copy of every device it is told of.
     #[must_use]
     pub fn names_only_tombstones(&self, provider: Provider) -> bool {
-        self.inner.report == ReportDeletedDevices::Tombstones || self.is_engaged(provider)
+        self.inner.report == ReportDeletedDevices::Tombstones
+            || self.inner.holes.may_be(self.inner.clock.now())
+            || self.is_engaged(provider)
     }
 
     /// Whether nothing is to be sent to a device for now: no Firebase project of the operator reaches it, which

@@ -9,11 +9,15 @@ mod backoff;
 mod breaker;
 mod breakers;
 mod duplicates;
+mod elsewhere;
 mod ending;
-mod first_attempts;
+mod first_attempt;
 mod job;
+mod lesson;
 mod outcome;
+mod panic;
 mod parcel;
+mod places;
 mod removal;
 mod sampled;
 mod store;
@@ -21,6 +25,7 @@ mod worker;
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -28,14 +33,14 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use breakers::Breakers;
-use duplicates::Duplicates;
-use first_attempts::FirstAttempts;
+use duplicates::{Beginning, Claim, Duplicates};
 use parcel::Parcel;
+use places::Places;
 use sampled::Sampled;
 use store::{Limits, Store};
 
@@ -53,13 +58,17 @@ use crate::{
     random::Random,
     registry::Registry,
     secret_key::{Purpose, SecretKey},
+    shared_state::SharedState,
 };
 
 pub use job::{Fate, Job};
 
-/// First attempts under way at once; what comes on top waits in the store, where it needs less memory, and the
-/// remote servers have their turns.
-const MOST_TRYING: usize = 2048;
+/// First attempts under way at once, for all apps; what comes on top waits in the store, where it needs less memory,
+/// and the remote servers have their turns.
+const FIRST_ATTEMPTS: usize = 1536;
+
+/// Further attempts under way at once.
+const FURTHER_ATTEMPTS: usize = 1024;
 
 /// Sends pushes until they are decided; clones share everything.
 #[derive(Clone)]
@@ -75,6 +84,8 @@ pub struct DeliveryTools {
     pub registry: Registry,
     /// What becomes of dead devices.
     pub brake: Brake,
+    /// Where nodes tell each other what they have sent, if they do.
+    pub shared_state: Option<SharedState>,
     /// The instruments.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -92,19 +103,18 @@ struct Shared {
     duplicates: Duplicates,
     breakers: Breakers,
     store: Store,
-    /// First attempts under way.
-    trying: AtomicUsize,
-    /// Those of messages, by device.
-    first_attempts: FirstAttempts,
+    first_places: Places,
+    further_places: Places,
     /// Pushes that came in and have no final outcome yet, wherever they are.
     undecided: AtomicUsize,
+    /// There are none of these any more.
+    all_are_decided: Notify,
     /// The number of the next parcel.
     next_number: AtomicU64,
     is_ending: AtomicBool,
     /// The time is over: what is under way is waited for no longer.
     cut: CancellationToken,
     log: Sampled,
-    tasks: TaskTracker,
 }
 
 /// One push of a notification.
@@ -140,15 +150,17 @@ impl Delivery {
     /// A delivery with nothing to do.
     #[must_use]
     pub fn new(tools: DeliveryTools, config: &PushConfig, secret_key: &SecretKey) -> Self {
-        let DeliveryTools { providers, registry, brake, metrics, clock } = tools;
+        let DeliveryTools { providers, registry, brake, shared_state, metrics, clock } = tools;
         let duplicates = Duplicates::new(
             secret_key.signing(Purpose::Duplicates),
             config.duplicate_window,
             config.duplicate_entries,
             clock.clone(),
             Arc::clone(&metrics),
+            shared_state,
         );
         let limits = Limits { bytes: config.retry_bytes, parcels: config.retry_devices };
+        let apps = providers.apps().len();
         Self {
             shared: Arc::new(Shared {
                 breakers: Breakers::new(providers.apps(), &metrics),
@@ -161,14 +173,14 @@ impl Delivery {
                 retry_for: config.retry_for,
                 duplicates,
                 store: Store::new(limits),
-                trying: AtomicUsize::new(0),
-                first_attempts: FirstAttempts::default(),
+                first_places: Places::new(FIRST_ATTEMPTS, apps),
+                further_places: Places::new(FURTHER_ATTEMPTS, apps),
                 undecided: AtomicUsize::new(0),
+                all_are_decided: Notify::new(),
                 next_number: AtomicU64::new(0),
                 is_ending: AtomicBool::new(false),
                 cut: CancellationToken::new(),
                 log: Sampled::default(),
-                tasks: TaskTracker::new(),
             }),
         }
     }
@@ -177,12 +189,11 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// When no attempt can be begun and nothing more can wait: then more comes in than goes out. While a push
-    /// service fails, its pushes are not begun, and the least urgent of what waits gives way instead.
+    /// When no attempt can be begun for any app and nothing more can wait: then more comes in than goes out. While
+    /// only some push services fail or are slow, the least urgent of what waits gives way instead.
     pub fn admit(&self) -> Result<(), Overloaded> {
         let shared = &self.shared;
-        let is_busy = shared.trying.load(Ordering::Relaxed) >= MOST_TRYING;
-        if is_busy && shared.store.is_full() {
+        if shared.first_places.are_all_taken() && shared.store.is_full() {
             return Err(Overloaded);
         }
         Ok(())
@@ -208,11 +219,13 @@ impl Delivery {
         let began = Instant::now();
         let mut occurrences: HashMap<Row, u32> = HashMap::new();
         let mut parcels = Vec::with_capacity(pushes.len());
+        let mut claims = Vec::new();
         for (index, push) in pushes.into_iter().enumerate() {
             let earlier = occurrences.entry(push.row).or_insert(0);
             let occurrence = *earlier;
             *earlier += 1;
             let mut parcel = Box::new(Parcel {
+                app: shared.providers.app_of(&push.target),
                 occurrence,
                 expires: came + shared.life_of(&push.message),
                 job: Arc::clone(&job),
@@ -221,32 +234,38 @@ impl Delivery {
                 id: shared.random.uuid(),
                 number: shared.next_number.fetch_add(1, Ordering::Relaxed),
                 attempts: 0,
-                may_have_arrived: false,
+                may_have_arrived: None,
                 last: None,
                 told: Vec::new(),
                 came,
                 began,
             });
-            let id = match &job.remembered {
-                None => Some(parcel.id),
-                Some(known) => known.begin(parcel.key(), parcel.id),
-            };
-            match id {
-                Some(id) => {
-                    parcel.id = id;
-                    parcels.push(parcel);
+            if let Some(found) = &job.remembered {
+                let Some(beginning) = found.devices.begin(parcel.key(), parcel.id) else {
+                    shared.is_repeated(&parcel);
+                    continue;
+                };
+                let Beginning { id, may_have_arrived, .. } = beginning;
+                (parcel.id, parcel.may_have_arrived) = (id, may_have_arrived);
+                if shared.duplicates.are_shared() {
+                    claims.push(Claim { key: parcel.key(), beginning, number: parcel.number });
                 }
-                None => shared.is_repeated(&parcel),
             }
+            parcels.push(parcel);
         }
         if !parcels.is_empty() {
             shared.undecided.fetch_add(parcels.len(), Ordering::Relaxed);
-            let shared = Arc::clone(shared);
+            let (shared, sent) = (Arc::clone(shared), Arc::clone(&job));
             // A task of its own: the caller may hang up, the notification is sent all the same.
-            self.shared.tasks.spawn(async move {
-                let mut attempts: FuturesUnordered<_> =
-                    parcels.into_iter().map(|parcel| shared.begin(parcel)).collect();
-                while attempts.next().await.is_some() {}
+            tokio::spawn(async move {
+                let parcels = match &sent.remembered {
+                    // Boxed, it takes no room in what sends after it.
+                    Some(found) if !claims.is_empty() => {
+                        Box::pin(shared.not_elsewhere(parcels, found, claims)).await
+                    }
+                    _ => parcels,
+                };
+                shared.begin_all(parcels).await;
             });
         }
         job
@@ -254,6 +273,15 @@ impl Delivery {
 }
 
 impl Shared {
+    /// Makes the first attempts of parcels, all at once.
+    #[expect(clippy::vec_box, reason = "a parcel is boxed for its whole life")]
+    async fn begin_all(self: Arc<Self>, parcels: Vec<Box<Parcel>>) {
+        let mut attempts: FuturesUnordered<_> =
+            parcels.into_iter().map(|parcel| self.begin(parcel)).collect();
+        // One that panics at its very end keeps none of the others from theirs.
+        while !matches!(AssertUnwindSafe(attempts.next()).catch_unwind().await, Ok(None)) {}
+    }
+
     /// How long a push is tried: no longer than the push service would keep it.
     fn life_of(&self, message: &Message) -> Duration {
         let kept_for = match message {

@@ -4,6 +4,7 @@ mod deleted_devices;
 mod e2ee;
 mod preparation;
 mod told;
+mod unsent;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ use crate::{
         remote_server::RemoteServer,
         user::User,
     },
-    metrics::Metrics,
+    metrics::{Metrics, PushOutcome},
     providers::{ApnsMessage, FcmMessage, FcmMessageError, Message, Providers},
     registry::{PushCount, Registry, RegistryError},
 };
@@ -142,7 +143,11 @@ impl Dispatcher {
                 Provider::Fcm => fcm.clone(),
                 Provider::Apns => apns.clone(),
             };
-            message.map(|message| Push {
+            let Some(message) = message else {
+                self.is_unsent(device.provider, PushOutcome::NotAddressed);
+                return None;
+            };
+            Some(Push {
                 target: device.target(),
                 message,
                 row: Row::Device(device.id),
@@ -187,7 +192,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// When there is no such device, or it cannot be read.
+    /// When there is no such device, or it cannot be read, or there is no room for its push.
     pub async fn test(
         &self,
         recipient: Recipient,
@@ -195,6 +200,7 @@ impl Dispatcher {
         token: &DeviceToken,
         base_payload: &JsonObject<'_>,
     ) -> Result<(), DispatchError> {
+        self.shared.delivery.admit()?;
         let devices = self.shared.registry.devices_of(&recipient.server, recipient.user).await?;
         let device = devices
             .into_iter()

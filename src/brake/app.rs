@@ -1,17 +1,17 @@
 //! What the brake knows of one app.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{
-            AtomicBool, AtomicI64, AtomicU32, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
-        },
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
     },
 };
 
-use super::window::{Sums, Window, minutes};
+use super::{
+    by_server::ByServer,
+    window::{Sums, Window, minutes},
+};
 use crate::{
     config::BrakeConfig,
     domain::device::{AppId, Provider, Target},
@@ -37,8 +37,7 @@ pub(super) struct App {
     first_server: AtomicI64,
     /// The minute of the last push for another one, plus one; 0 before the first.
     other_server: AtomicU64,
-    /// Refusals of the window by remote server, in the order of their minutes.
-    by_server: Mutex<HashMap<i64, Vec<u64>>>,
+    by_server: Mutex<ByServer>,
 }
 
 /// What is known of a topic of an app: each may be wrong by itself.
@@ -102,12 +101,7 @@ impl App {
     pub(super) fn refused(&self, server: i64, minute: u64) {
         self.window.refusal(minute);
         self.sent_for(server, minute);
-        let mut by_server = self.by_server();
-        by_server.retain(|_, minutes| {
-            minutes.retain(|noted| noted + self.window_minutes >= minute);
-            !minutes.is_empty()
-        });
-        by_server.entry(server).or_default().push(minute);
+        self.by_server().count(server, minute, self.window_minutes);
     }
 
     /// Notes whether there is more than one server.
@@ -138,13 +132,10 @@ impl App {
 
     /// Refusals within the window of the server that has most of them.
     fn most_of_one_server(&self, minute: u64) -> u64 {
-        let count = |minutes: &Vec<u64>| {
-            minutes.iter().filter(|noted| **noted + self.window_minutes >= minute).count() as u64
-        };
-        self.by_server().values().map(count).max().unwrap_or(0)
+        self.by_server().most(minute, self.window_minutes)
     }
 
-    fn by_server(&self) -> MutexGuard<'_, HashMap<i64, Vec<u64>>> {
+    fn by_server(&self) -> MutexGuard<'_, ByServer> {
         self.by_server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

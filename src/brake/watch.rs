@@ -59,6 +59,8 @@ impl Brake {
         for (app, known) in self.inner.apps.iter().zip(&mut *known) {
             settled = settled.and(self.settle(app, known).await);
         }
+        // Nor does it hide that no device is to be named that nobody knows.
+        settled = settled.and(self.look_for_holes().await);
         let rows = self.inner.registry.brakes().await?;
         for (app, known) in self.inner.apps.iter().zip(&mut *known) {
             let of_app = |row: &&EngagedBrake| {

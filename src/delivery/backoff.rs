@@ -34,6 +34,11 @@ pub(super) struct Pause {
     pub(super) asked_for: Duration,
 }
 
+/// The pause after the `attempts`-th attempt failed by a fault of our own.
+pub(super) fn pause_of_fault(attempts: u32, is_ending: bool, random: &Random) -> Duration {
+    draw(longest(attempts, is_ending), random)
+}
+
 /// The pause after the `attempts`-th attempt failed.
 pub(super) fn pause(
     attempts: u32,
@@ -42,9 +47,8 @@ pub(super) fn pause(
     is_ending: bool,
     random: &Random,
 ) -> Pause {
-    let doubled = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-    let longest = doubled.min(if is_ending { LONGEST_AT_THE_END } else { LONGEST });
-    let drawn = longest.mul_f64(random.fraction()).max(SHORTEST);
+    let longest = longest(attempts, is_ending);
+    let drawn = draw(longest, random);
     let asked_for = match delay.retry_after {
         Some(asked_for) => asked_for,
         None if delay.cause() == RetryCause::Http429 && provider == Provider::Fcm => {
@@ -54,7 +58,17 @@ pub(super) fn pause(
         None if delay.scope() == Scope::Device => longest / 2,
         None => Duration::ZERO,
     };
-    Pause { whole: asked_for.saturating_add(drawn), asked_for }
+    let whole = asked_for.saturating_add(drawn);
+    Pause { whole: delay.at_latest.map_or(whole, |latest| whole.min(latest)), asked_for }
+}
+
+fn longest(attempts: u32, is_ending: bool) -> Duration {
+    let doubled = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+    doubled.min(if is_ending { LONGEST_AT_THE_END } else { LONGEST })
+}
+
+fn draw(longest: Duration, random: &Random) -> Duration {
+    longest.mul_f64(random.fraction()).max(SHORTEST)
 }
 
 #[cfg(test)]
@@ -64,7 +78,7 @@ mod tests {
 
     fn delay(reason: &str, retry_after: Option<Duration>) -> Delay {
         let reason = RejectionReason::Fcm(FcmReason::from_google(reason));
-        Delay { why: Why::Refused(reason), retry_after }
+        Delay { retry_after, ..Why::Refused(reason).into() }
     }
 
     #[test]

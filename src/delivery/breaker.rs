@@ -1,9 +1,13 @@
 //! Holds the pushes of one app back while its push service fails, and finds out when it is well again.
 
+mod recent;
+
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use recent::{Recent, Tally};
 
 /// So many failures in a row, and nothing is sent for a while.
 const CONSECUTIVE: u32 = 20;
@@ -11,16 +15,16 @@ const CONSECUTIVE: u32 = 20;
 /// Or so many whose credentials were refused: one alone may be about its device, whatever it says.
 const REFUSED: u32 = 3;
 
-/// Or half of at least so many pushes within [`WINDOW`].
+/// Or half of at least so many pushes within the last while, see [`recent`].
 const ENOUGH: u32 = 100;
-const WINDOW: Duration = Duration::from_secs(30);
 
 /// The first pause before a probe; it doubles with each that fails.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A probe that has said nothing for so long is given up: an attempt takes less.
-const PROBE_PATIENCE: Duration = Duration::from_secs(30);
+/// A probe that has said nothing for so long is given up: an attempt takes less, see `attempt_timeout`, which counts once
+/// for its place, once for the answer, and once more after a standstill.
+const PROBE_PATIENCE: Duration = Duration::from_secs(200);
 
 /// Where others wait for a probe's result, they ask again after this; when it is good, they are woken.
 const ASK_AGAIN: Duration = Duration::from_secs(4);
@@ -36,19 +40,10 @@ struct State {
     consecutive: u32,
     /// Of these, those whose credentials were refused.
     refused: u32,
-    current: Tally,
-    /// The half of the window before the current one.
-    previous: Tally,
-    current_began: Duration,
+    recent: Recent,
     open: Option<Open>,
     /// Counts up with each opening, closing and probe: what was begun before says nothing any more.
     epoch: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Tally {
-    sends: u32,
-    failures: u32,
 }
 
 struct Open {
@@ -116,12 +111,12 @@ impl Breaker {
             return Change::None;
         }
         (state.consecutive, state.refused) = (0, 0);
-        state.count(now, false);
+        state.recent.count(now, false);
         if state.open.take().is_none() {
             return Change::None;
         }
         state.epoch += 1;
-        (state.current, state.previous) = (Tally::default(), Tally::default());
+        state.recent.forget();
         Change::Closed
     }
 
@@ -141,7 +136,7 @@ impl Breaker {
         }
         state.consecutive = state.consecutive.saturating_add(1);
         state.refused = state.refused.saturating_add(is_refused.into());
-        state.count(now, true);
+        state.recent.count(now, true);
         // One answer may ask for an hour, and be about one device.
         let asked_for = at_least.unwrap_or_default().min(LONGEST_PAUSE);
         if let Some(open) = &mut state.open {
@@ -151,7 +146,7 @@ impl Breaker {
             state.epoch += 1;
             return Change::None;
         }
-        let Tally { sends, failures } = state.tally();
+        let Tally { sends, failures } = state.recent.tally();
         let is_too_much = state.consecutive >= CONSECUTIVE
             || state.refused >= REFUSED
             || sends >= ENOUGH && failures.saturating_mul(2) >= sends;
@@ -162,6 +157,22 @@ impl Breaker {
         state.epoch += 1;
         state.open = Some(Open { until: now + pause, pause: FIRST_PAUSE, probe: None });
         Change::Opened(pause)
+    }
+
+    /// Notes that the push service takes nothing more for so long, or a minute where it does not say how long.
+    pub(super) fn used_up(
+        &self,
+        ticket: Ticket,
+        now: Duration,
+        at_least: Option<Duration>,
+    ) -> Change {
+        {
+            let mut state = self.state();
+            if ticket.0 == state.epoch {
+                state.refused = REFUSED;
+            }
+        }
+        self.failed(ticket, now, false, at_least.or(Some(LONGEST_PAUSE)))
     }
 
     /// Notes that a push told nothing: another one may be the probe.
@@ -177,27 +188,6 @@ impl Breaker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn count(&mut self, now: Duration, is_failure: bool) {
-        let half = WINDOW / 2;
-        let age = now.saturating_sub(self.current_began);
-        if age >= half {
-            self.previous = if age < WINDOW { self.current } else { Tally::default() };
-            self.current = Tally::default();
-            self.current_began = now;
-        }
-        self.current.sends += 1;
-        self.current.failures += u32::from(is_failure);
-    }
-
-    fn tally(&self) -> Tally {
-        Tally {
-            sends: self.current.sends + self.previous.sends,
-            failures: self.current.failures + self.previous.failures,
-        }
     }
 }
 
@@ -258,9 +248,9 @@ mod tests {
         let breaker = opened();
         let lost = probe(&breaker, 6 * SECOND);
         let next = probe(&breaker, 6 * SECOND + PROBE_PATIENCE);
-        assert_eq!(breaker.succeeded(lost, 40 * SECOND), Change::None);
+        assert_eq!(breaker.succeeded(lost, 220 * SECOND), Change::None);
         breaker.told_nothing(next);
-        probe(&breaker, 40 * SECOND);
+        probe(&breaker, 220 * SECOND);
     }
 
     #[test]

@@ -92,6 +92,27 @@ impl Breakers {
         }
     }
 
+    /// Notes that it takes nothing more for a while, from nobody.
+    pub(super) fn used_up(
+        &self,
+        app: AppKey,
+        ticket: Ticket,
+        now: Duration,
+        at_least: Option<Duration>,
+    ) {
+        let (name, breaker) = &self.apps[app.index()];
+        if let Change::Opened(pause) = breaker.used_up(ticket, now, at_least) {
+            self.show(name, false);
+            tracing::warn!(
+                event = "provider.quota_used_up",
+                provider = name.provider.as_str(),
+                app = &*name.name,
+                pause_s = pause.as_secs(),
+                "the push service gets too many pushes of the app; they wait",
+            );
+        }
+    }
+
     fn show(&self, app: &AppName, is_available: bool) {
         let labels = AppLabels { provider: app.provider, app: app.name.to_string() };
         self.metrics.provider_available.get_or_create(&labels).set(is_available.into());

@@ -1,6 +1,12 @@
 //! Notifies that come again: a client that got no answer in time, or a queue that repeats what was done.
 //!
-//! Only a keyed digest of the request is remembered, and what became of each device.
+//! Only a keyed digest of the request is remembered, and what became of each device: here, and in what nodes share.
+//! This node's own memory is asked first, and alone while Redis is away.
+
+mod claims;
+mod entry;
+mod outcomes;
+mod remembered;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,16 +15,23 @@ use std::{
 };
 
 use ring::hmac;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use claims::Claims;
+use outcomes::{Ended, Outcomes};
+
 use crate::{
-    clock::Clock,
-    domain::{device::Row, notification::Origin},
-    metrics::Metrics,
+    clock::Clock, domain::notification::Origin, metrics::Metrics, shared_state::SharedState,
 };
 
+use super::parcel::Parcel;
+
+pub(super) use claims::{Claim, Verdict};
+pub(super) use remembered::{Beginning, PushKey, Remembered};
+
 /// What stands for a request: the first half of an HMAC-SHA-256 over its server, its kind and its body.
-type Digest = [u8; 16];
+pub(super) type Digest = [u8; 16];
 
 /// The notifies of the last minutes.
 pub(super) struct Duplicates {
@@ -28,6 +41,22 @@ pub(super) struct Duplicates {
     clock: Clock,
     metrics: Arc<Metrics>,
     memory: Mutex<Memory>,
+    nodes: Option<Nodes>,
+}
+
+/// What nodes share.
+struct Nodes {
+    claims: Claims,
+    outcomes: Outcomes,
+}
+
+/// A notification that is remembered.
+#[derive(Clone)]
+pub(super) struct Found {
+    /// What stands for its request.
+    pub(super) digest: Digest,
+    /// What became of its devices on this node.
+    pub(super) devices: Arc<Remembered>,
 }
 
 #[derive(Default)]
@@ -47,32 +76,6 @@ struct Entry {
 /// A notification for this many devices more takes the memory of one more notification.
 const DEVICES_OF_ENTRY: usize = 8;
 
-/// What became of the devices of one notification, over all its repetitions.
-pub(super) struct Remembered {
-    pushes: Mutex<Vec<Known>>,
-}
-
-struct Known {
-    key: PushKey,
-    /// What the push service was told it is called; by nothing else does it know the push again.
-    id: Uuid,
-    state: State,
-}
-
-/// A push of a notification: its device, and the how manieth of that device it is, since a request may name one
-/// several times.
-pub(super) type PushKey = (Row, u32);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// It is being tried.
-    Trying,
-    /// The push service took it.
-    Accepted,
-    /// It did not.
-    Failed,
-}
-
 impl Duplicates {
     pub(super) fn new(
         key: hmac::Key,
@@ -80,8 +83,13 @@ impl Duplicates {
         most: usize,
         clock: Clock,
         metrics: Arc<Metrics>,
+        shared: Option<SharedState>,
     ) -> Self {
-        Self { key, window, most, clock, metrics, memory: Mutex::default() }
+        let nodes = shared.map(|shared| Nodes {
+            claims: Claims::new(shared.clone(), window),
+            outcomes: Outcomes::new(shared, clock.clone(), Arc::clone(&metrics)),
+        });
+        Self { key, window, most, clock, metrics, memory: Mutex::default(), nodes }
     }
 
     /// What is remembered of this request, new if it is the first; nothing when nothing is remembered at all.
@@ -91,7 +99,7 @@ impl Duplicates {
         origin: Origin,
         body: &[u8],
         pushes: usize,
-    ) -> Option<Arc<Remembered>> {
+    ) -> Option<Found> {
         let kind = match origin {
             Origin::Notify => b'n',
             Origin::E2ee => b'e',
@@ -120,7 +128,59 @@ impl Duplicates {
         let entries = i64::try_from(memory.by_digest.len()).unwrap_or(i64::MAX);
         drop(memory);
         self.metrics.duplicate_entries.set(entries);
-        Some(remembered)
+        Some(Found { digest, devices: remembered })
+    }
+
+    /// Whether nodes share what they remember.
+    pub(super) fn are_shared(&self) -> bool {
+        self.nodes.is_some()
+    }
+
+    /// What other nodes know of pushes that this one would send, in their order; of those at the end that are missing
+    /// nothing is known.
+    pub(super) async fn claim(&self, found: &Found, claims: &[Claim]) -> Vec<Verdict> {
+        match &self.nodes {
+            Some(nodes) => nodes.claims.claim(&found.digest, claims).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Room for so many pushes that wait until it is known whether the node lives that is trying them.
+    pub(super) fn doubt(&self, pushes: usize) -> Option<OwnedSemaphorePermit> {
+        self.nodes.as_ref()?.claims.doubt(pushes)
+    }
+
+    /// Notes the final outcome of a push that came so long ago.
+    pub(super) fn ended(&self, parcel: &Parcel, found: &Found, is_accepted: bool) {
+        let Parcel { id, number, may_have_arrived, came, .. } = *parcel;
+        let key = parcel.key();
+        found.devices.end(key, is_accepted, may_have_arrived);
+        if let Some(nodes) = &self.nodes {
+            nodes.outcomes.push(Ended {
+                digest: found.digest,
+                key,
+                id,
+                number,
+                is_accepted,
+                may_have_arrived,
+                until: came.saturating_add(self.window),
+            });
+        }
+    }
+
+    /// Tells the other nodes of final outcomes, for ever.
+    pub(super) async fn keep_telling(&self) {
+        match &self.nodes {
+            Some(nodes) => nodes.outcomes.keep_writing().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until they are told of all of them, unless Redis is away, and not for long.
+    pub(super) async fn all_told(&self) {
+        if let Some(nodes) = &self.nodes {
+            nodes.outcomes.flush().await;
+        }
     }
 
     fn digest(&self, server_id: i64, kind: u8, body: &[u8]) -> Digest {
@@ -136,6 +196,11 @@ impl Duplicates {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The key of a notification in what nodes share.
+fn shared_key(shared: &SharedState, digest: &Digest) -> String {
+    shared.key("dup", Uuid::from_bytes(*digest).simple())
 }
 
 impl Memory {
@@ -154,56 +219,21 @@ impl Memory {
     }
 }
 
-impl Remembered {
-    /// With room for so many pushes and no more: there are many of these.
-    fn of(pushes: usize) -> Self {
-        Self { pushes: Mutex::new(Vec::with_capacity(pushes)) }
-    }
-
-    /// What the push is called, if it is to be sent; it is being tried from now on then. One that failed keeps the
-    /// id it had; any other gets `id`.
-    pub(super) fn begin(&self, key: PushKey, id: Uuid) -> Option<Uuid> {
-        let mut pushes = self.pushes();
-        match pushes.iter_mut().find(|known| known.key == key) {
-            Some(known) if known.state == State::Failed => {
-                known.state = State::Trying;
-                Some(known.id)
-            }
-            Some(_) => None,
-            None => {
-                pushes.push(Known { key, id, state: State::Trying });
-                Some(id)
-            }
-        }
-    }
-
-    /// Notes the final outcome.
-    pub(super) fn end(&self, key: PushKey, is_accepted: bool) {
-        let state = if is_accepted { State::Accepted } else { State::Failed };
-        if let Some(known) = self.pushes().iter_mut().find(|known| known.key == key) {
-            known.state = state;
-        }
-    }
-
-    fn pushes(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.pushes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::device::Row;
 
     const WINDOW: Duration = Duration::from_secs(600);
 
     fn duplicates(clock: &Clock, most: usize) -> Duplicates {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
-        Duplicates::new(key, WINDOW, most, clock.clone(), Arc::default())
+        Duplicates::new(key, WINDOW, most, clock.clone(), Arc::default(), None)
     }
 
     fn is_new(duplicates: &Duplicates, server_id: i64, body: &[u8]) -> bool {
-        let remembered = duplicates.find(server_id, Origin::Notify, body, 1);
-        remembered.is_some_and(|remembered| begins(&remembered, (Row::Device(1), 0)))
+        let found = duplicates.find(server_id, Origin::Notify, body, 1);
+        found.is_some_and(|found| begins(&found.devices, (Row::Device(1), 0)))
     }
 
     fn begins(remembered: &Remembered, key: PushKey) -> bool {
@@ -232,19 +262,5 @@ mod tests {
         assert!(!is_new(&duplicates, 1, b"3"));
         assert!(!is_new(&duplicates, 1, b"2"));
         assert!(is_new(&duplicates, 1, b"1"));
-    }
-
-    #[test]
-    fn a_device_that_failed_is_tried_again_and_no_other() {
-        let remembered = Remembered::of(2);
-        let (failed, accepted) = ((Row::Device(1), 0), (Row::Device(1), 1));
-        let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert_eq!(remembered.begin(failed, id), Some(id));
-        assert!(begins(&remembered, accepted));
-        assert!(!begins(&remembered, failed), "it is being tried");
-        remembered.end(failed, false);
-        remembered.end(accepted, true);
-        assert_eq!(remembered.begin(failed, other), Some(id), "it is the same push");
-        assert!(!begins(&remembered, accepted));
     }
 }

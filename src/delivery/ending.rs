@@ -2,35 +2,35 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, interval, timeout, timeout_at};
 
-use super::{Delivery, outcome::Final};
+use super::{Delivery, Shared, outcome::Final};
 use crate::metrics::GivenUpReason;
 
-/// How often it is looked at whether anything is left.
-const LOOK: Duration = Duration::from_millis(20);
+/// What fails at the end waits a short while only: it is tried again so often; what a push service asked for is kept.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is under way has so long to be counted once it is cut.
 const CUT_WITHIN: Duration = Duration::from_millis(250);
 
 impl Delivery {
     /// Tries all that waits until nothing does, at the latest until `until`; then gives up what is left, cuts what
-    /// is under way, and tells how much that is. [`Delivery::keep_trying`] must go on meanwhile.
+    /// is under way, and tells how much that is. [`Delivery::keep_trying`] and [`Delivery::keep_telling`] must go on
+    /// meanwhile.
     pub async fn finish(&self, until: Instant) -> usize {
         let shared = &self.shared;
         shared.is_ending.store(true, Ordering::Relaxed);
-        let everything = async {
-            let mut woken = 0;
+        let mut rounds = interval(TRY_AGAIN);
+        let trying = async {
             loop {
-                // What fails again waits a short while only; what a push service asked for is kept.
-                if woken == 0 {
-                    shared.store.wake(shared.clock.running(), Duration::ZERO, |_| true);
-                }
-                woken = (woken + 1) % 50;
-                if shared.store.is_empty() && shared.tasks.is_empty() {
-                    return;
-                }
-                sleep(LOOK).await;
+                rounds.tick().await;
+                shared.store.wake(shared.clock.running(), Duration::ZERO, |_| true);
+            }
+        };
+        let everything = async {
+            tokio::select! {
+                () = shared.all_decided() => {}
+                () = trying => {}
             }
         };
         let is_done = timeout_at(until, everything).await.is_ok();
@@ -47,7 +47,7 @@ impl Delivery {
         }
         if !is_done {
             // Every push that was taken and is neither decided nor given up: it may arrive, and may not.
-            let under_way = shared.undecided.load(Ordering::Relaxed);
+            let under_way = shared.undecided.load(Ordering::Acquire);
             tracing::warn!(
                 event = "push.given_up",
                 given_up,
@@ -56,13 +56,24 @@ impl Delivery {
             );
         }
         shared.cut.cancel();
-        let all_counted = async {
-            while shared.undecided.load(Ordering::Relaxed) > 0 {
-                sleep(LOOK).await;
-            }
-        };
         // What is not counted by then is stuck, and ends with the program.
-        let _ = timeout(CUT_WITHIN, all_counted).await;
+        let _ = timeout(CUT_WITHIN, shared.all_decided()).await;
+        // While they know that this one lives, other nodes leave to it what they were not told of.
+        shared.duplicates.all_told().await;
         given_up
+    }
+}
+
+impl Shared {
+    /// Waits until every push that came in is decided and counted.
+    async fn all_decided(&self) {
+        loop {
+            // Made before it is looked, so that the last one is not missed.
+            let decided = self.all_are_decided.notified();
+            if self.undecided.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            decided.await;
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use super::duplicates::Remembered;
+use super::duplicates::Found;
 use crate::{
     clock::Timestamp,
     domain::{notification::Origin, remote_server::RemoteServer},
@@ -35,7 +35,7 @@ pub struct Job {
     pub(super) origin: Origin,
     pub(super) asked_at: Timestamp,
     /// What finds the notification out when it comes again.
-    pub(super) remembered: Option<Arc<Remembered>>,
+    pub(super) remembered: Option<Found>,
     fates: Box<[AtomicU8]>,
     /// Pushes without a first outcome.
     pending: AtomicUsize,
@@ -62,7 +62,7 @@ impl Job {
         realm_id: Option<i64>,
         origin: Origin,
         asked_at: Timestamp,
-        remembered: Option<Arc<Remembered>>,
+        remembered: Option<Found>,
         pushes: usize,
     ) -> Self {
         Self {

@@ -71,12 +71,18 @@ impl Shared {
         self.end(parcel, self.providers.app_of(&parcel.push.target), end);
     }
 
+    /// The end of a push that came in to be sent, and that a request to another node has brought, or is bringing.
+    pub(super) fn is_repeated_after_all(&self, parcel: &Parcel) {
+        let _one_less = Undecided(self);
+        self.is_repeated(parcel);
+    }
+
     /// The end of a push.
     pub(super) fn decided(&self, parcel: &Parcel, app: Option<AppKey>, end: Final) {
-        if let Some(remembered) = &parcel.job.remembered {
-            remembered.end(parcel.key(), end.fate == Fate::Accepted);
+        let _one_less = Undecided(self);
+        if let Some(found) = &parcel.job.remembered {
+            self.duplicates.ended(parcel, found, end.fate == Fate::Accepted);
         }
-        self.undecided.fetch_sub(1, Ordering::Relaxed);
         self.end(parcel, app, end);
     }
 
@@ -158,5 +164,16 @@ impl Shared {
             result = field::debug(result),
             "a notification was sent",
         );
+    }
+}
+
+/// A push that has no final outcome until this is dropped, also by a panic.
+struct Undecided<'a>(&'a Shared);
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        if self.0.undecided.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.all_are_decided.notify_waiters();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A removal that meets its message still waiting.
+//! A removal and its message, which meet where pushes wait.
 //!
 //! A message that was read before it could be sent is not sent any more; and its removal has nothing to take down
 //! where no attempt of the message can have reached the device. Otherwise both go, in order.
@@ -16,7 +16,8 @@ pub(super) fn meet(lane: &mut VecDeque<Box<Parcel>>, new: &Parcel) -> (Vec<Box<P
     let may_have_arrived = |message: &i64| {
         let mut waiting = lane.iter();
         waiting.any(|waiting| {
-            waiting.may_have_arrived
+            waiting.number < new.number
+                && waiting.may_have_arrived.is_some()
                 && matches!(&waiting.about().content, Content::Message(id) if id == message)
         })
     };
@@ -26,7 +27,10 @@ pub(super) fn meet(lane: &mut VecDeque<Box<Parcel>>, new: &Parcel) -> (Vec<Box<P
     let mut index = 0;
     while let Some(waiting) = lane.get(index) {
         match &waiting.about().content {
-            Content::Message(id) if read.binary_search(id).is_ok() => {
+            // One that came after it is a new one.
+            Content::Message(id)
+                if waiting.number < new.number && read.binary_search(id).is_ok() =>
+            {
                 if !arrived.contains(id) {
                     to_take_down.retain(|other| other != id);
                 }
@@ -36,4 +40,13 @@ pub(super) fn meet(lane: &mut VecDeque<Box<Parcel>>, new: &Parcel) -> (Vec<Box<P
         }
     }
     (superseded, to_take_down.is_empty() && !read.is_empty())
+}
+
+/// Whether a message that is to be tried again was read during its attempt: its removal waits already.
+pub(super) fn is_read(lane: &VecDeque<Box<Parcel>>, message: &Parcel) -> bool {
+    let Content::Message(id) = &message.about().content else { return false };
+    lane.iter().any(|waiting| {
+        waiting.number > message.number
+            && matches!(&waiting.about().content, Content::Removal(read) if read.binary_search(id).is_ok())
+    })
 }

@@ -4,6 +4,7 @@
 //! What waits for one device stands in one lane, in the order it came; only its head is tried. When there is no
 //! room, the least urgent goes first: removals before messages, old before new.
 
+mod first_attempts;
 mod lane;
 mod room;
 mod state;
@@ -22,9 +23,10 @@ use tokio::sync::Notify;
 
 use state::State;
 
-use super::{parcel::Parcel, removal};
-use crate::{domain::device::Row, metrics::GivenUpReason};
+use super::parcel::Parcel;
+use crate::{domain::device::Row, metrics::GivenUpReason, providers::AppKey};
 
+pub(super) use first_attempts::FirstAttempt;
 pub(super) use room::Limits;
 
 /// What waits.
@@ -69,59 +71,90 @@ impl Store {
         self.lanes.load(Ordering::Acquire) > 0 && self.state().lanes.contains_key(&row)
     }
 
-    /// Takes a parcel; behind those that wait for its device already, if there are any. What had to go for it.
-    pub(super) fn insert(&self, parcel: Box<Parcel>, due: Due) -> Vec<Dropped> {
-        let mut dropped = Vec::new();
-        let (row, server) = (parcel.push.row, parcel.job.server.id);
+    /// Leave for the first attempt of a parcel, if nothing is before it for its device: nothing that waits, and for a
+    /// removal no message that is under way for the first time.
+    pub(super) fn first_attempt(&self, parcel: &Parcel) -> Option<FirstAttempt<'_>> {
+        let row = parcel.push.row;
+        let mut state = self.state();
+        if state.lanes.contains_key(&row)
+            || parcel.is_removal() && state.first_attempts.are_under_way(row)
+        {
+            return None;
+        }
+        if !parcel.is_message() {
+            return Some(FirstAttempt::new(self, None));
+        }
+        state.first_attempts.begin(row);
+        Some(FirstAttempt::new(self, Some(row)))
+    }
+
+    /// Lets a removal go on that waited for the last of them.
+    fn first_attempt_ended(&self, row: Row) {
         {
             let mut state = self.state();
-            if state.is_closed {
-                return vec![Dropped { parcel, why: DropReason::GivenUp(GivenUpReason::Shutdown) }];
+            if !state.first_attempts.end(row) {
+                return;
             }
-            if let Some(lane) = state.lanes.get_mut(&row) {
-                let (superseded, is_superseded) = removal::meet(&mut lane.waiting, &parcel);
-                for parcel in superseded {
-                    state.room.give_back(&parcel, true);
-                    dropped.push(Dropped { parcel, why: DropReason::Superseded });
-                }
-                if is_superseded {
-                    dropped.push(Dropped { parcel, why: DropReason::Superseded });
-                    state.tidy(row);
-                    self.noted(&state);
-                    return dropped;
-                }
+            let Some(lane) = state.lanes.get_mut(&row) else { return };
+            if !std::mem::take(&mut lane.is_held) {
+                return;
             }
-            state.room.take(&parcel, true);
-            state.put(parcel, due, true);
-            state.make_room(server, &self.limits, &mut dropped);
-            self.noted(&state);
+            state.reschedule(row, Duration::ZERO);
         }
+        self.changed.notify_one();
+    }
+
+    /// Takes a parcel; behind those that wait for its device already, if there are any. What had to go for it.
+    pub(super) fn insert(&self, parcel: Box<Parcel>, due: Due) -> Vec<Dropped> {
+        let dropped = {
+            let mut state = self.state();
+            let dropped = state.insert(parcel, due, &self.limits);
+            self.noted(&state);
+            dropped
+        };
         self.changed.notify_one();
         dropped
     }
 
-    /// A parcel whose time has come, of each server in turn; its lane stands still until [`Store::again`] or
-    /// [`Store::decided`].
-    pub(super) fn take_due(&self, now: Duration) -> Option<Box<Parcel>> {
+    /// A parcel whose time has come and whose app has room, of each server in turn; its lane stands still until
+    /// [`Store::again`] or [`Store::decided`].
+    pub(super) fn take_due(
+        &self,
+        now: Duration,
+        has_room: impl Fn(AppKey) -> bool,
+    ) -> Option<Box<Parcel>> {
         let mut state = self.state();
-        let State { lanes, due, turns, room, .. } = &mut *state;
+        let State { lanes, due, turns, room, first_attempts, .. } = &mut *state;
         while let Some(&(at, row)) = due.first()
             && at <= now
         {
             due.pop_first();
-            if let Some(head) = lanes.get(&row).and_then(|lane| lane.waiting.front()) {
-                turns.wait(head.job.server.id, row);
+            let Some(lane) = lanes.get_mut(&row) else { continue };
+            if let Some(head) = lane.waiting.front()
+                && !std::mem::replace(&mut lane.is_in_line, true)
+            {
+                turns.entry(head.app).or_default().wait(head.job.server.id, row);
             }
         }
         loop {
-            let row = turns.next()?;
+            let mut with_room = turns.iter_mut().filter(|(app, _)| app.is_none_or(&has_room));
+            let row = with_room.find_map(|(_, turns)| turns.next())?;
             // Its lane may have come to its end, or be meant for later, since it got in line.
             let Some(lane) = lanes.get_mut(&row) else { continue };
+            lane.is_in_line = false;
             if lane.is_trying || lane.due > now {
                 continue;
             }
-            let Some(parcel) = lane.waiting.pop_front() else { continue };
             due.remove(&(lane.due, row));
+            let Some(head) = lane.waiting.front() else { continue };
+            if let Some(wait) = first_attempts.wait_of(head) {
+                lane.is_held = true;
+                lane.due = now + wait;
+                due.insert((lane.due, row));
+                continue;
+            }
+            lane.is_held = false;
+            let Some(parcel) = lane.waiting.pop_front() else { continue };
             lane.is_trying = true;
             room.is_tried(&parcel);
             return Some(parcel);
@@ -130,21 +163,12 @@ impl Store {
 
     /// Puts a parcel back at the head of its lane. What had to go for it.
     pub(super) fn again(&self, parcel: Box<Parcel>, due: Due) -> Vec<Dropped> {
-        let mut dropped = Vec::new();
-        let server = parcel.job.server.id;
-        {
+        let dropped = {
             let mut state = self.state();
-            if state.is_closed {
-                return vec![Dropped { parcel, why: DropReason::GivenUp(GivenUpReason::Shutdown) }];
-            }
-            if let Some(lane) = state.lanes.get_mut(&parcel.push.row) {
-                lane.is_trying = false;
-            }
-            state.room.waits_again(&parcel);
-            state.put(parcel, due, false);
-            state.make_room(server, &self.limits, &mut dropped);
+            let dropped = state.again(parcel, due, &self.limits);
             self.noted(&state);
-        }
+            dropped
+        };
         self.changed.notify_one();
         dropped
     }
@@ -187,18 +211,15 @@ impl Store {
         self.changed.notify_one();
     }
 
-    /// When something is due next.
-    pub(super) fn next_due(&self) -> Option<Duration> {
+    /// When something is due next; at the end of time where all of it waits for room.
+    pub(super) fn next_due(&self, has_room: impl Fn(AppKey) -> bool) -> Option<Duration> {
         let state = self.state();
-        match state.turns.is_empty() {
-            true => state.due.first().map(|(at, _)| *at),
-            false => Some(Duration::ZERO),
+        let mut in_line = state.turns.iter().filter(|(_, turns)| !turns.is_empty()).peekable();
+        let at_the_latest = in_line.peek().map(|_| Duration::MAX);
+        match in_line.any(|(app, _)| app.is_none_or(&has_room)) {
+            true => Some(Duration::ZERO),
+            false => state.due.first().map(|(at, _)| *at).or(at_the_latest),
         }
-    }
-
-    /// Whether nothing waits and nothing from here is being tried.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lanes.load(Ordering::Acquire) == 0
     }
 
     /// Takes out all that waits; nothing more is taken.

@@ -1,9 +1,9 @@
 //! The second and all further attempts.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::yield_now,
     time::{Instant, sleep},
 };
@@ -18,12 +18,9 @@ use super::{
 };
 use crate::{
     domain::device::Provider,
-    metrics::{ProviderLabels, PushOutcome},
+    metrics::{GivenUpReason, ProviderLabels, PushOutcome},
     providers::AppKey,
 };
-
-/// Further attempts under way at once.
-const MOST_ATTEMPTS: usize = 1024;
 
 /// The clock may be moved, which wakes nobody: while something waits, it is looked at so often.
 const LOOK: Duration = Duration::from_millis(250);
@@ -44,8 +41,25 @@ const LONGEST_RAMP: Duration = Duration::from_secs(60);
 impl Delivery {
     /// Tries what waits, when its time comes; for ever.
     pub async fn keep_trying(&self) {
+        // A fault of ours, which was logged where it happened, is not the end of it.
+        while AssertUnwindSafe(self.try_what_is_due()).catch_unwind().await.is_err() {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Tells other nodes what became of pushes, for ever.
+    pub async fn keep_telling(&self) {
+        let duplicates = &self.shared.duplicates;
+        // As above.
+        while AssertUnwindSafe(duplicates.keep_telling()).catch_unwind().await.is_err() {
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn try_what_is_due(&self) {
         let shared = &self.shared;
-        let places = Arc::new(Semaphore::new(MOST_ATTEMPTS));
+        let places = &shared.further_places;
+        let has_room = |app| places.has_room(app);
         let mut shown = Instant::now();
         shared.show();
         loop {
@@ -54,7 +68,7 @@ impl Delivery {
                 shown = Instant::now();
             }
             let changed = shared.store.changed.notified();
-            match shared.store.next_due() {
+            match shared.store.next_due(has_room) {
                 None => {
                     shared.show();
                     changed.await;
@@ -68,55 +82,60 @@ impl Delivery {
                 }
             }
             let mut taken = 0_u32;
-            while let Some(parcel) = shared.store.take_due(shared.clock.running()) {
+            while let Some(parcel) = shared.store.take_due(shared.clock.running(), has_room) {
                 taken += 1;
                 if taken.is_multiple_of(PARCELS_OF_TURN) {
-                    // Others need the thread too.
+                    // Others need the thread too, and gauges are not to stand still.
                     yield_now().await;
+                    if shown.elapsed() >= SHOW {
+                        shared.show();
+                        shown = Instant::now();
+                    }
                 }
                 let Some((parcel, leave)) = shared.may_be_tried(parcel) else { continue };
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                let place = places.take(parcel.app.unwrap_or(leave.app));
                 let shared = Arc::clone(shared);
-                self.shared
-                    .tasks
-                    .spawn(async move { shared.try_again(parcel, leave, place).await });
+                tokio::spawn(async move {
+                    shared.try_again(parcel, leave).await;
+                    drop(place);
+                    shared.store.changed.notify_one();
+                });
             }
         }
     }
 }
 
 impl Shared {
-    /// Puts a parcel back whose app is held back; one at the end of its time gets its last attempt all the same.
+    /// Puts a parcel back whose app is held back; gives one up whose time is over.
     fn may_be_tried(&self, parcel: Box<Parcel>) -> Option<(Box<Parcel>, Leave)> {
         let now = self.clock.running();
-        let Some(app) = self.providers.app_of(&parcel.push.target) else {
-            self.store.decided(&parcel, now);
-            let end = Final::of(Fate::NotAccepted, PushOutcome::NotConfigured);
-            self.decided(&parcel, None, end);
-            return None;
+        let app = self.providers.app_of(&parcel.push.target);
+        let end = match app {
+            None => Some(Final::of(Fate::NotAccepted, PushOutcome::NotConfigured)),
+            Some(_) if now >= parcel.ends() => {
+                Some(Final::given_up(&parcel, GivenUpReason::Expired))
+            }
+            Some(_) => None,
         };
+        if let Some(end) = end {
+            self.store.decided(&parcel, now);
+            self.decided(&parcel, app, end);
+            return None;
+        }
         match self.leave(&parcel, now) {
             Ok(leave) => Some((parcel, leave)),
-            Err(_) if now >= parcel.expires => Some((parcel, Leave { app, ticket: None })),
             Err(at) => {
-                let at = (at + self.jitter()).min(parcel.expires);
+                let at = (at + self.jitter()).min(parcel.ends());
                 self.drop_all(self.store.again(parcel, Due { at, not_before: Duration::ZERO }));
                 None
             }
         }
     }
 
-    async fn try_again(&self, mut parcel: Box<Parcel>, leave: Leave, _place: OwnedSemaphorePermit) {
-        // Logged out, or dead, while it waited. Where that cannot be read, it is sent.
-        if let Some(Ok(false)) = self.unless_cut(self.registry.is_live(parcel.push.row)).await {
-            if let Some(ticket) = leave.ticket {
-                self.breakers.told_nothing(leave.app, ticket);
-            }
-            self.store.decided(&parcel, self.clock.running());
-            let end = Final::of(Fate::NotAccepted, PushOutcome::Superseded);
-            return self.decided(&parcel, Some(leave.app), end);
-        }
-        let (app, step) = self.attempt(&mut parcel, leave).await;
+    async fn try_again(&self, mut parcel: Box<Parcel>, leave: Leave) {
+        let before = parcel.attempts;
+        let step = AssertUnwindSafe(self.next_step(&mut parcel, leave)).catch_unwind().await;
+        let (app, step) = step.unwrap_or_else(|_| self.after_panic(&mut parcel, before));
         match step {
             Step::Decided(end) => {
                 self.store.decided(&parcel, self.clock.running());
@@ -124,6 +143,18 @@ impl Shared {
             }
             Step::Again(due) => self.drop_all(self.store.again(parcel, due)),
         }
+    }
+
+    async fn next_step(&self, parcel: &mut Parcel, leave: Leave) -> (Option<AppKey>, Step) {
+        // Logged out, or dead, while it waited. Where that cannot be read, it is sent.
+        if let Some(Ok(false)) = self.unless_cut(self.registry.is_live(parcel.push.row)).await {
+            if let Some(ticket) = leave.ticket {
+                self.breakers.told_nothing(leave.app, ticket);
+            }
+            let end = Final::of(Fate::NotAccepted, PushOutcome::Superseded);
+            return (Some(leave.app), Step::Decided(end));
+        }
+        self.attempt(parcel, leave).await
     }
 
     /// Has everything tried soon that waits for this app, but not all at once.

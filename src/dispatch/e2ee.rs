@@ -16,6 +16,7 @@ use crate::{
         remote_realm::RemoteRealm,
         remote_server::RemoteServer,
     },
+    metrics::PushOutcome,
     providers::{ApnsMessage, FcmMessage, Message},
     registry::PushCount,
 };
@@ -67,7 +68,9 @@ impl Dispatcher {
                 sent = MAX_PUSHES,
                 "a notification has too many pushes; the first are sent",
             );
-            pushes.truncate(MAX_PUSHES);
+            for cut in pushes.drain(MAX_PUSHES..) {
+                self.is_unsent(cut.content.provider(), PushOutcome::TooMany);
+            }
         }
         let live = Live::read(self, &realm, &pushes, &token_ids).await?;
         let mut summary = E2eeSummary::default();

@@ -10,6 +10,10 @@ pub(super) struct Lane {
     pub(super) waiting: VecDeque<Box<Parcel>>,
     /// Its head was taken out and is being tried.
     pub(super) is_trying: bool,
+    /// Its time has come, and its turn has not.
+    pub(super) is_in_line: bool,
+    /// Its head is a removal and waits for the end of first attempts.
+    pub(super) is_held: bool,
     /// When its head is tried next.
     pub(super) due: Duration,
     /// The push service asked that nothing be sent to the device before.
@@ -19,7 +23,14 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(due: Due) -> Self {
         let Due { at, not_before } = due;
-        Self { waiting: VecDeque::new(), is_trying: false, due: at, not_before }
+        Self {
+            waiting: VecDeque::new(),
+            is_trying: false,
+            is_in_line: false,
+            is_held: false,
+            due: at,
+            not_before,
+        }
     }
 
     /// Gives a parcel its place by age.
