@@ -26,6 +26,7 @@ use crate::{
     registry::{Desk, OpenError, Registry},
     retention::Retention,
     secret_key::{SecretKey, SecretKeyError},
+    shared_state::{SharedState, SharedStateError},
     shares::{Memory, Shares},
     transfer::{TransferTools, Transfers},
 };
@@ -63,6 +64,8 @@ pub struct App {
     pub secret_key: SecretKey,
     /// Everything remembered.
     pub registry: Registry,
+    /// What nodes share besides, where they do.
+    pub shared_state: Option<SharedState>,
     /// Deletes old rows.
     pub retention: Retention,
     /// Both push services.
@@ -118,6 +121,9 @@ pub enum BuildError {
     /// The database cannot be used.
     #[error(transparent)]
     Registry(#[from] OpenError),
+    /// It is not known which Redis there is.
+    #[error(transparent)]
+    SharedState(#[from] SharedStateError),
     /// The push services cannot be used.
     #[error(transparent)]
     Providers(#[from] ProvidersError),
@@ -152,6 +158,11 @@ impl App {
         let providers = Providers::new(&config, &way, &clock, &Random::default(), &metrics)?;
         let registry =
             Registry::open(&config.database, clock.clone(), Arc::clone(&metrics)).await?;
+        let shared_state =
+            SharedState::new(&config.redis, Random::default(), Arc::clone(&metrics))?;
+        if let Some(shared_state) = &shared_state {
+            shared_state.connect().await;
+        }
         let brake = Brake::new(
             &config,
             providers.apps(),
@@ -188,6 +199,7 @@ impl App {
             providers: Arc::clone(&providers),
             registry: registry.clone(),
             brake: brake.clone(),
+            shared_state: shared_state.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
         };
@@ -226,6 +238,7 @@ impl App {
                 clock.clone(),
                 config.limits.server.rate,
                 config.limits.server.max_delay,
+                shared_state.clone(),
             ),
             address_limiter: AddressLimiter::new(config.limits.ip.rate),
             failure_limiter: FailureLimiter::new(config.limits.login.rate),
@@ -250,6 +263,7 @@ impl App {
             metrics,
             providers,
             registry,
+            shared_state,
             entitlement,
         })
     }
@@ -270,6 +284,7 @@ impl App {
         let until_the_end = async {
             tokio::join!(
                 self.registry.keep_flushing(&self.stopping),
+                Box::pin(self.registry.keep_listening(&self.stopping)),
                 self.brake.keep_watching(&self.stopping),
                 Box::pin(self.retention.keep_deleting(&self.stopping)),
             )

@@ -4,6 +4,7 @@ mod brake;
 mod database;
 mod db;
 mod error;
+mod import;
 mod key;
 mod moment;
 mod output;
@@ -35,7 +36,7 @@ struct Arguments {
 enum Command {
     /// Run the service
     Serve(serve::Arguments),
-    /// Look at the schema of the database, and bring it up to date
+    /// Look at the schema of the database, bring it up to date, say that it was restored
     #[command(subcommand)]
     Db(db::Command),
     /// Decide about registered servers
@@ -50,6 +51,9 @@ enum Command {
     /// Keys that are embedded in apps
     #[command(subcommand)]
     Key(key::Command),
+    /// Take over what another bouncer has
+    #[command(subcommand)]
+    Import(import::Command),
     /// Delete old rows at once, as the service does every hour
     Purge(purge::Arguments),
     /// Try everything at once, with made-up push services and a made-up chat server
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Realm(command) => (realm::run(&command), command.output()),
         Command::Brake(command) => (brake::run(&command), command.output()),
         Command::Key(command) => (key::run(&command), command.output()),
+        Command::Import(command) => (import::run(&command), command.output()),
         Command::Purge(arguments) => (purge::run(&arguments), arguments.output),
         Command::Sandbox(arguments) => (sandbox::run(&arguments), Output::default()),
     };

@@ -17,9 +17,9 @@ use prometheus_client::{
 pub use labels::{
     jobs::{JobLabels, JobName, JobResult, JobRunLabels},
     pushes::{
-        ApiLabel, AppLabels, DeviceChange, DeviceChangeLabels, GivenUpLabels, GivenUpReason,
-        NotificationLabels, NotificationResult, ProviderLabels, PushErrorLabels, PushLabels,
-        PushOutcome, RetryCause, RetryLabels,
+        ApiLabel, AppLabels, ClaimAnswer, ClaimLabels, DeviceChange, DeviceChangeLabels,
+        GivenUpLabels, GivenUpReason, NotificationLabels, NotificationResult, ProviderLabels,
+        PushErrorLabels, PushLabels, PushOutcome, RetryCause, RetryLabels,
     },
     requests::{
         BuildLabels, RateLimitDecision, RateLimitLabels, RateLimitName, RegistrationLabels,
@@ -105,7 +105,8 @@ instruments! {
     pushes: Family<PushLabels, Counter> = Family::default(), "pushes";
     /// Refusals by Apple's and Google's documented reasons; others count as `other`.
     push_errors: Family<PushErrorLabels, Counter> = Family::default(), "push_errors";
-    /// Pushes that were tried again, by why; those that a connection sends again at once are among `goaway`.
+    /// Pushes that were tried again, by why; those that a connection sends again at once are among `goaway`, those that
+    /// a repeated notify asks for are counted where the first may have arrived.
     push_retries: Family<RetryLabels, Counter> = Family::default(), "push_retries";
     /// Pushes that are not tried any more, though a push service might still take them.
     pushes_given_up: Family<GivenUpLabels, Counter> = Family::default(), "pushes_given_up";
@@ -115,8 +116,18 @@ instruments! {
     push_retry_bytes: Gauge = Gauge::default(), "push_retry_bytes";
     /// Age of the oldest push that waits for another attempt, in seconds.
     push_retry_oldest: Gauge<f64, AtomicU64> = Gauge::default(), "push_retry_oldest_seconds";
+    /// Whether Redis answers (1) or is away (0); 0 too where none is configured.
+    redis_available: Gauge = Gauge::default(), "redis_available";
+    /// Questions to Redis that failed or came too late.
+    redis_errors: Counter = Counter::default(), "redis_errors";
     /// Notifies that are remembered to find those that come again.
     duplicate_entries: Gauge = Gauge::default(), "duplicate_entries";
+    /// Pushes that nodes looked up together before they were sent, by what was known; none without Redis.
+    duplicate_claims: Family<ClaimLabels, Counter> = Family::default(), "duplicate_claims";
+    /// Final outcomes of pushes that the other nodes have not been told yet.
+    duplicate_outcomes_waiting: Gauge = Gauge::default(), "duplicate_outcomes_waiting";
+    /// Final outcomes that the other nodes are never told, because Redis was away and too many waited for it.
+    duplicate_outcomes_lost: Counter = Counter::default(), "duplicate_outcomes_lost";
     /// Time from the decision to send to the push's final outcome, in seconds.
     push_duration: Family<ProviderLabels, Histogram> =
         Family::new_with_constructor(latency), "push_duration_seconds";
@@ -176,8 +187,19 @@ instruments! {
         Family::default(), "job_interval_seconds";
     /// Whether this node does what one of the nodes does for all (1).
     node_leader: Gauge = Gauge::default(), "node_leader";
+    /// Whether the last reload of the configuration found all good (1), or something stayed as it was (0).
+    config_last_reload_successful: Gauge = Gauge::default(), "config_last_reload_successful";
+    /// When a reload, or the start, last found all good, in Unix seconds.
+    config_last_reload_success: Gauge<f64, AtomicU64> =
+        Gauge::default(), "config_last_reload_success_timestamp_seconds";
     /// Statements that the database did not carry out.
     database_errors: Counter = Counter::default(), "db_errors";
+    /// Whether the database answers (1), or is gone (0).
+    database_available: Gauge = Gauge::default(), "db_available";
+    /// Whether changes that other nodes announce are heard (1); with SQLite nobody listens.
+    database_listening: Gauge = Gauge::default(), "db_listening";
+    /// Answers that were given from memory because the database failed.
+    database_answers_from_memory: Counter = Counter::default(), "db_answers_from_memory";
 }
 
 impl Default for Metrics {

@@ -35,6 +35,7 @@ pub struct Server {
     operator_task: JoinHandle<()>,
     tidying: JoinHandle<()>,
     delivering: JoinHandle<()>,
+    sharing: Option<JoinHandle<()>>,
 }
 
 /// Why a bouncer does not start.
@@ -55,7 +56,8 @@ impl Server {
     ///
     /// When one of these fails; nothing is left running then.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let app = Arc::new(App::build(config, clock).await?);
+        let app = Arc::new(Box::pin(App::build(config, clock)).await?);
+        note_reload(&app, true);
         let http = &app.config.http;
         let public = Listener::public(http, Arc::clone(&app.metrics))?;
         let operator =
@@ -68,7 +70,13 @@ impl Server {
         let operator_task =
             tokio::spawn(operator.serve(routes, stop_operator.clone(), OPERATOR_GRACE));
         let delivery = app.delivery.clone();
-        let delivering = tokio::spawn(async move { delivery.keep_trying().await });
+        let delivering = tokio::spawn(async move {
+            tokio::join!(delivery.keep_trying(), delivery.keep_telling());
+        });
+        let sharing = app
+            .shared_state
+            .clone()
+            .map(|shared_state| tokio::spawn(async move { shared_state.keep_connected().await }));
         let tidied = Arc::clone(&app);
         let tidying = tokio::spawn(async move { tidied.keep_tidy().await });
         Ok(Self {
@@ -81,6 +89,7 @@ impl Server {
             operator_task,
             tidying,
             delivering,
+            sharing,
         })
     }
 
@@ -102,8 +111,8 @@ impl Server {
         &self.app
     }
 
-    /// Reads the files of credentials again, and takes over what belongs to credentials in `config`, if one is
-    /// given; what else differs in it counts from the next start on.
+    /// Reads the files of credentials again, and takes over what belongs to credentials in `config`, unless it could
+    /// not be read; what else differs in it counts from the next start on.
     ///
     /// What came of it is logged in one line, and what failed its check in a line of its own.
     pub async fn reload(&self, config: Option<&Config>) -> Reloaded {
@@ -112,6 +121,7 @@ impl Server {
             let sections = config.sections_that_differ(&self.app.config);
             reloaded.restart.extend(sections.into_iter().map(str::to_owned));
         }
+        note_reload(&self.app, config.is_some() && reloaded.failed.is_empty());
         let Reloaded { renewed, failed, restart } = &reloaded;
         tracing::info!(
             event = "config.reloaded",
@@ -144,10 +154,28 @@ impl Server {
         self.app.delivery.finish(until.max(Instant::now() + LAST_MOMENT)).await;
         self.delivering.abort();
         let _ = self.tidying.await;
+        if let Some(sharing) = self.sharing {
+            // Until now the other nodes had to know that this one lives.
+            sharing.abort();
+            // Its last word must not come after the one that this node leaves.
+            let _ = sharing.await;
+        }
+        if let Some(shared_state) = &self.app.shared_state {
+            shared_state.leave().await;
+        }
         self.stop_operator.cancel();
         let _ = self.operator_task.await;
         if let Err(error) = self.app.registry.close().await {
             tracing::error!(event = "database.flush_failed", %error, "the last counts are lost");
         }
+    }
+}
+
+/// Shows operators whether all was good when the configuration was last read.
+fn note_reload(app: &App, is_successful: bool) {
+    app.metrics.config_last_reload_successful.set(is_successful.into());
+    if is_successful {
+        #[expect(clippy::cast_precision_loss, reason = "2^53 seconds are 285 million years")]
+        app.metrics.config_last_reload_success.set(app.clock.now().unix_seconds() as f64);
     }
 }

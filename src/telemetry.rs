@@ -9,6 +9,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 #[error("`log.level`: {0}")]
 pub struct LogError(#[from] tracing_subscriber::filter::ParseError);
 
+/// Below this level h2 writes down whole frames, and with them what a push service says back to us: it may be a token.
+const OF_HTTP2: &str = "h2=info";
+
 /// Begins to log on standard error; `RUST_LOG` wins over `level`.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ pub struct LogError(#[from] tracing_subscriber::filter::ParseError);
 /// When the level is none.
 pub fn start(level: &str, is_json: bool) -> Result<(), LogError> {
     let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::try_new(directives)?;
+    let filter = EnvFilter::try_new(directives)?.add_directive(OF_HTTP2.parse()?);
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if is_json {
         builder.json().flatten_event(true).init();

@@ -95,9 +95,10 @@ impl From<OpenError> for CommandError {
             OpenError::Create(_) | OpenError::Connect(_) | OpenError::Migrate(_) => {
                 exit::UNAVAILABLE
             }
-            OpenError::Outdated(_) | OpenError::Newer { .. } | OpenError::Locked(_) => {
-                exit::TRY_LATER
-            }
+            OpenError::Outdated(_)
+            | OpenError::Newer { .. }
+            | OpenError::Locked(_)
+            | OpenError::InUse { .. } => exit::TRY_LATER,
         };
         Self::new(code, error)
     }

@@ -1,6 +1,7 @@
-//! `push-bouncer db …`: the schema of the database.
+//! `push-bouncer db …`: the schema of the database, and backups of it.
 
 mod migrate;
+mod restored;
 mod status;
 
 use super::{error::CommandResult, output::Output};
@@ -11,6 +12,8 @@ pub(super) enum Command {
     Status(status::Arguments),
     /// Make the migrations that the database lacks
     Migrate(migrate::Arguments),
+    /// Say that a backup was restored: chat servers must not delete what it does not know
+    Restored(restored::Arguments),
 }
 
 impl Command {
@@ -19,6 +22,7 @@ impl Command {
         match self {
             Self::Status(arguments) => arguments.output,
             Self::Migrate(arguments) => arguments.output,
+            Self::Restored(arguments) => arguments.output,
         }
     }
 }
@@ -27,5 +31,6 @@ pub(super) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Status(arguments) => status::run(arguments),
         Command::Migrate(arguments) => migrate::run(arguments),
+        Command::Restored(arguments) => restored::run(arguments),
     }
 }

@@ -14,7 +14,7 @@ pub(super) mod exit {
     pub(in crate::cli) const REFUSED: u8 = 4;
     /// Something we need cannot be reached.
     pub(in crate::cli) const UNAVAILABLE: u8 = 69;
-    /// The schema is another than ours.
+    /// The schema is another than ours, or another service has the database.
     pub(in crate::cli) const TRY_LATER: u8 = 75;
     /// The configuration is not valid.
     pub(in crate::cli) const CONFIGURATION: u8 = 78;

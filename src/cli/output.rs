@@ -44,6 +44,11 @@ impl Output {
         }
     }
 
+    /// Whether a person reads it.
+    pub(super) fn is_for_a_person(self) -> bool {
+        !self.json
+    }
+
     /// For a program, whatever it asked for.
     pub(super) fn json() -> Self {
         Self { json: true }

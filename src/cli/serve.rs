@@ -98,11 +98,15 @@ async fn reload(server: &Server, file: &Path) {
 fn code(error: &StartError) -> u8 {
     match error {
         StartError::Build(BuildError::Registry(
-            OpenError::Outdated(_) | OpenError::Newer { .. } | OpenError::Locked(_),
+            OpenError::Outdated(_)
+            | OpenError::Newer { .. }
+            | OpenError::Locked(_)
+            | OpenError::InUse { .. },
         )) => exit::TRY_LATER,
         StartError::Build(
             BuildError::Registry(OpenError::Scheme | OpenError::UrlFile { .. })
             | BuildError::SecretKey(_)
+            | BuildError::SharedState(_)
             | BuildError::Providers(_)
             | BuildError::Names(_)
             | BuildError::Proxy(_)

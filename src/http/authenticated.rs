@@ -23,6 +23,7 @@ use crate::{
     domain::remote_server::RemoteServer,
     metrics::{RateLimitDecision, RateLimitLabels, RateLimitName},
     rate_limit::Decision,
+    shared_state::Away,
 };
 
 /// So much of a form is read before authentication, to find a field `method` in it.
@@ -161,7 +162,7 @@ where
     let address = client_address(parts, app)?;
     let server = authenticate(app, &parts.headers, address).await?;
     learnt.server = Some(server.uuid);
-    let decision = limit(app, &server).await;
+    let decision = limit(app, &server).await?;
     learnt.decision = Some(decision);
     if let Decision::Refused { retry_after, .. } = decision {
         return Err(ApiError::RateLimited(retry_after));
@@ -210,8 +211,9 @@ async fn effective_method(
 }
 
 /// Takes the server's limit into account: a request that is one too many for a moment waits for it.
-async fn limit(app: &App, server: &RemoteServer) -> Decision {
-    let decided = app.server_limiter.check(server.id);
+async fn limit(app: &App, server: &RemoteServer) -> Result<Decision, ApiError> {
+    let decided =
+        app.server_limiter.check(server.id).await.map_err(|Away| ApiError::Unavailable)?;
     let decision = match decided {
         Decision::Allowed { delay: Duration::ZERO, .. } => RateLimitDecision::Allowed,
         Decision::Allowed { delay, .. } => {
@@ -222,5 +224,5 @@ async fn limit(app: &App, server: &RemoteServer) -> Decision {
     };
     let labels = RateLimitLabels { limit: RateLimitName::Server, decision };
     app.metrics.rate_limit_decisions.get_or_create(&labels).inc();
-    decided
+    Ok(decided)
 }

@@ -21,8 +21,8 @@ const MAX_DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_DISCARDED_AFTER_REFUSAL: u64 = 1024 * 1024;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A body up to this size needs no place among the large ones. For what comes after it, memory is taken in
-/// steps of the same size: what was announced and never comes costs nobody anything.
+/// Memory for a body is taken as it comes, beyond this size in steps of the same size: what was announced and never
+/// comes costs nobody anything.
 pub(super) const SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// A body that was read, and its place in memory.
@@ -115,11 +115,12 @@ impl IncomingBody {
             return Ok(false);
         }
         while self.read.len() <= self.limit {
-            if let Some(place) = &mut place
-                && self.read.len() > SMALL_BODY_BYTES
-            {
-                let steps = self.read.len().next_multiple_of(SMALL_BODY_BYTES);
-                let grown = place.grow_to(memory_of_body(steps.min(self.limit)));
+            if let Some(place) = &mut place {
+                let bytes = match self.read.len() {
+                    small @ ..=SMALL_BODY_BYTES => small,
+                    large => large.next_multiple_of(SMALL_BODY_BYTES),
+                };
+                let grown = place.grow_to(memory_of_body(bytes.min(self.limit)));
                 timeout_at(self.deadline, grown).await.map_err(|_| ApiError::Overloaded)?;
             }
             if self.is_complete {
@@ -178,5 +179,29 @@ impl IncomingBody {
             }
         }
         self.is_complete = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_bodies_take_memory_too() {
+        // A hundred kibibytes are free, 25 for each server; there is one exit.
+        let memory = Memory::new(120, 20);
+        let read = async |server| {
+            let deadline = Instant::now() + Duration::from_millis(50);
+            let body = Body::from(vec![b'x'; 10 * 1024]);
+            let mut body = IncomingBody::new(body, &HeaderMap::new(), SMALL_BODY_BYTES, deadline);
+            body.all(&memory, server).await
+        };
+        let (one, other) = (1, 2);
+        let received = (read(one).await, read(one).await);
+        assert!(received.0.is_ok() && received.1.is_ok());
+        assert!(matches!(read(one).await, Err(ApiError::Overloaded)), "it has its share");
+        assert!(read(other).await.is_ok());
+        drop(received);
+        assert!(read(one).await.is_ok());
     }
 }

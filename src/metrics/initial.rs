@@ -3,12 +3,13 @@
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 
 use super::{
-    AppLabels, ConnectionLabels, ConnectionState, ConnectsLabels, CredentialKind, DeviceChange,
-    DeviceChangeLabels, DialResult, GivenUpLabels, GivenUpReason, GoawayLabels, GoawayReason,
-    JobLabels, JobName, JobResult, JobRunLabels, Metrics, NotificationLabels, NotificationResult,
-    ProviderLabels, PushLabels, PushOutcome, RateLimitDecision, RateLimitLabels, RateLimitName,
-    RefreshLabels, RefreshResult, RegistrationLabels, RegistrationResult, RejectedLabels,
-    RejectedReason, RetryCause, RetryLabels, labels::pushes::ApiLabelValue,
+    AppLabels, ClaimAnswer, ClaimLabels, ConnectionLabels, ConnectionState, ConnectsLabels,
+    CredentialKind, DeviceChange, DeviceChangeLabels, DialResult, GivenUpLabels, GivenUpReason,
+    GoawayLabels, GoawayReason, JobLabels, JobName, JobResult, JobRunLabels, Metrics,
+    NotificationLabels, NotificationResult, ProviderLabels, PushErrorLabels, PushLabels,
+    PushOutcome, RateLimitDecision, RateLimitLabels, RateLimitName, RefreshLabels, RefreshResult,
+    RegistrationLabels, RegistrationResult, RejectedLabels, RejectedReason, ResponseLabels,
+    RetryCause, RetryLabels, labels::pushes::ApiLabelValue,
 };
 use crate::domain::device::Provider;
 
@@ -21,6 +22,9 @@ pub(super) fn initialise(metrics: &Metrics) {
         for &result in NotificationResult::ALL {
             at_zero(&metrics.notifications, &NotificationLabels { api, result });
         }
+    }
+    for &answer in ClaimAnswer::ALL {
+        at_zero(&metrics.duplicate_claims, &ClaimLabels { answer });
     }
     for &result in RegistrationResult::ALL {
         at_zero(&metrics.registrations, &RegistrationLabels { result });
@@ -60,6 +64,9 @@ pub(super) fn initialise(metrics: &Metrics) {
         for &reason in GivenUpReason::ALL {
             at_zero(&metrics.pushes_given_up, &GivenUpLabels { provider, reason });
         }
+        for &code in statuses(provider) {
+            at_zero(&metrics.provider_responses, &ResponseLabels { provider, code });
+        }
         // Pushes that no app of the configuration reaches.
         let (app, outcome) = ("none".to_owned(), PushOutcome::NotConfigured);
         at_zero(&metrics.pushes, &PushLabels { provider, app, outcome });
@@ -78,6 +85,21 @@ pub(super) fn initialise_app(metrics: &Metrics, provider: Provider, app: &str) {
     let labels = AppLabels { provider, app: app.to_owned() };
     metrics.provider_available.get_or_create(&labels).set(1);
     at_zero(&metrics.token_brake_engaged, &labels);
+}
+
+/// Makes the series of a push service's refusals.
+pub(super) fn initialise_reasons(metrics: &Metrics, provider: Provider, reasons: &[&'static str]) {
+    for &reason in reasons {
+        at_zero(&metrics.push_errors, &PushErrorLabels { provider, reason });
+    }
+}
+
+/// The statuses that a push service documents.
+fn statuses(provider: Provider) -> &'static [u16] {
+    match provider {
+        Provider::Apns => &[200, 400, 403, 404, 405, 410, 413, 429, 500, 503],
+        Provider::Fcm => &[200, 400, 401, 403, 404, 429, 500, 503],
+    }
 }
 
 /// Makes one series.

@@ -15,12 +15,19 @@ macro_rules! label_values {
         }
 
         impl $name {
-            pub(in crate::metrics) const ALL: &[Self] = &[$(Self::$variant,)+];
+            /// Each of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The word it is shown by.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
         }
 
         impl EncodeLabelValue for $name {
             fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-                EncodeLabelValue::encode(&match self { $(Self::$variant => $text,)+ }, encoder)
+                EncodeLabelValue::encode(&self.as_str(), encoder)
             }
         }
     };

@@ -66,6 +66,11 @@ impl Metrics {
         }
     }
 
+    /// Makes the series of a push service's refusals for these reasons, at zero.
+    pub fn reasons_are_known(&self, provider: Provider, reasons: &[&'static str]) {
+        super::initial::initialise_reasons(self, provider, reasons);
+    }
+
     /// Makes the series of an app's pushes, at zero.
     pub fn app_is_configured(&self, provider: Provider, app: &str) {
         super::initial::initialise_app(self, provider, app);

@@ -51,11 +51,16 @@ pub async fn handle(request: AuthenticatedRequest, app: Arc<App>) -> Result<Succ
     let AuthenticatedRequest { server, parameters, .. } = request;
     let Registration { user, provider, token, app_id } = Registration::decode(&parameters)?;
     let realm_uuid = parameters.optional_uuid("realm_uuid")?;
-    if let User::Both { id, .. } = user {
-        // As in the reference, before the realm is looked at: it counts also if that is refused.
-        app.registry.remove_device_by_id(&server, id, provider, &token).await?;
-    }
-    let realm = find_realm(&app, &server, realm_uuid).await?;
+    let realm = match find_realm(&app, &server, realm_uuid).await {
+        Err(ApiError::RealmMismatch) => {
+            if let User::Both { id, .. } = user {
+                // As in the reference, which does it before it looks at the realm.
+                app.registry.remove_device_by_id(&server, id, provider, &token).await?;
+            }
+            return Err(ApiError::RealmMismatch);
+        }
+        found => found?,
+    };
     let remote_realm_id = realm.map(|realm| realm.id);
     let device = NewDevice { provider, token, app_id, remote_realm_id };
     app.registry.add_device(&server, user, device).await?;

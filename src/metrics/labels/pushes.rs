@@ -96,6 +96,10 @@ label_values! {
         NotConfigured = "not_configured",
         /// The same notification reached the device, or is on its way, by an earlier request.
         Deduplicated = "deduplicated",
+        /// The notification says nothing to this kind of phone.
+        NotAddressed = "not_addressed",
+        /// The notification has more pushes than one may have.
+        TooMany = "too_many",
         /// The message was read, or the device unregistered, before it could be sent.
         Superseded = "superseded",
     }
@@ -124,6 +128,30 @@ label_set! {
 }
 
 label_values! {
+    /// What nodes know together of a push that one of them would send.
+    ClaimAnswer {
+        /// Nothing: the node sends it.
+        New = "new",
+        /// It failed, or its node died: the node goes on with it.
+        TakenOver = "taken_over",
+        /// Another node brought it: it is not sent.
+        Accepted = "accepted",
+        /// Another node is trying it: it is not sent.
+        Tried = "tried",
+        /// Redis is away: the node sends it.
+        Unknown = "unknown",
+    }
+}
+
+label_set! {
+    /// Labels of what nodes know together.
+    ClaimLabels {
+        /// What that is.
+        answer: ClaimAnswer,
+    }
+}
+
+label_values! {
     /// Why a push is tried again.
     RetryCause {
         /// The provider wants fewer pushes.
@@ -142,6 +170,8 @@ label_values! {
         Timeout = "timeout",
         /// The provider does not take our credentials, or there are none.
         Auth = "auth",
+        /// A fault of push-bouncer itself, which is in its log.
+        Fault = "fault",
     }
 }
 
