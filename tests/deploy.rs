@@ -26,6 +26,7 @@ fn the_defaults_it_names_are_the_defaults() {
     assert_eq!(format!("{:?}", spelled_out.http), format!("{:?}", plain.http));
     assert_eq!(format!("{:?}", spelled_out.internal), format!("{:?}", plain.internal));
     assert_eq!(format!("{:?}", spelled_out.database), format!("{:?}", plain.database));
+    assert_eq!(format!("{:?}", spelled_out.redis), format!("{:?}", plain.redis));
     assert_eq!(format!("{:?}", spelled_out.push), format!("{:?}", plain.push));
     assert_eq!(format!("{:?}", spelled_out.compat), format!("{:?}", plain.compat));
     assert_eq!(format!("{:?}", spelled_out.registration), format!("{:?}", plain.registration));

@@ -1,5 +1,7 @@
 //! `push-bouncer db`, and what the service does with a schema that is not its own.
 
+mod restored;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -86,34 +88,38 @@ async fn who_makes_migrations_waits_for_another_who_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_told_and_planned_and_made() {
     let (stage, database) = with_schema().await;
-    Migrator::down(&database, Some(1)).await.unwrap();
-    let missing = all().pop().unwrap();
+    // It makes indexes of tables that others use; what came later goes with it.
+    let kept = all().iter().position(|name| name == "m0018_old_rows").unwrap();
+    let (count, missing) = (all().len(), all().split_off(kept));
+    let lacks = u32::try_from(missing.len()).unwrap();
+    Migrator::down(&database, Some(lacks)).await.unwrap();
 
     let status = stage.command(&["db", "status"]).await;
-    let count = all().len();
+    let lines: String = missing.iter().map(|name| format!("{name}: missing\n")).collect();
     assert_eq!(
         (status.code, status.text),
-        (1, format!("The schema has {} of {count} migrations.\n{missing}: missing\n", count - 1))
+        (1, format!("The schema has {kept} of {count} migrations.\n{lines}"))
     );
     assert!(status.complaint.contains("push-bouncer db migrate --plan"), "{}", status.complaint);
     let refused = stage.command(&["serve"]).await;
     assert_eq!(refused.code, TRY_LATER, "{refused:?}");
-    assert!(refused.complaint.contains("lacks 1 migrations; `push-bouncer db migrate`"));
+    assert!(
+        refused.complaint.contains(&format!("lacks {lacks} migrations; `push-bouncer db migrate`"))
+    );
 
     let planned = stage.command(&["db", "migrate", "--plan"]).await;
     assert_eq!(planned.code, 0);
-    assert!(planned.text.starts_with(&format!("-- {missing}\n")), "{}", planned.text);
-    let indexes = planned.text.matches("CREATE INDEX").count();
-    assert_eq!(indexes, 5, "{}", planned.text);
-    assert_eq!(planned.text.matches("cannot be written while this runs").count(), indexes);
+    assert!(planned.text.starts_with(&format!("-- {}\n", missing[0])), "{}", planned.text);
+    let blocking = planned.text.matches("cannot be written while this runs").count();
+    assert_eq!(blocking, 5, "{}", planned.text);
     let steps = stage.command(&["db", "migrate", "--plan", "--json"]).await.json();
     assert_eq!(steps["statements"][0]["effect"], "blocks_writers");
     assert_eq!(steps["statements"][0]["rows"], 0);
     let after = migrations::recorded(&database).await.unwrap();
-    assert_eq!(after.len(), count - 1, "a plan changes nothing");
+    assert_eq!(after.len(), kept, "a plan changes nothing");
 
     let made = stage.command(&["db", "migrate"]).await;
-    assert_eq!((made.code, made.text), (0, format!("Made {missing}.\n")));
+    assert_eq!((made.code, made.text), (0, format!("Made {}.\n", missing.join(", "))));
     assert_eq!(stage.command(&["db", "status"]).await.code, 0);
     database.close().await.unwrap();
     stage.drop_database().await;

@@ -2,8 +2,10 @@
 
 mod connections;
 mod credentials;
+mod crowded_app;
 mod dead_devices;
 mod duplicates;
+mod echoes;
 mod fairness;
 mod gone_meanwhile;
 mod load;
@@ -12,6 +14,7 @@ mod model;
 mod not_configured;
 mod outages;
 mod overload;
+mod panics;
 mod poison;
 mod projects;
 mod proxy;
@@ -19,6 +22,7 @@ mod removals;
 mod restart;
 mod retries;
 mod unknown_reasons;
+mod unsent;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod chaos;
 mod chat_server;
 mod conformance;
 mod credentials;
@@ -11,17 +12,21 @@ mod db;
 mod delivery;
 mod entitlement;
 mod http2;
+mod import;
 mod life_of_a_server;
 mod log;
+mod nodes;
 mod old_servers;
 mod operator;
 mod other_processes;
+mod postgresql;
 mod push;
 mod python_text;
 mod rate_limit;
 mod retention;
 mod server;
 mod shutdown;
+mod sqlite;
 mod third_party;
 mod vectors;
 mod world;

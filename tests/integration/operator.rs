@@ -1,6 +1,6 @@
 //! The operator's listener: is it alive, is it ready, what has it counted.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -9,7 +9,7 @@ use sea_orm::DbBackend;
 use crate::world::{IAGO, Phone, World, message, to};
 
 /// What operators' alarms are built on.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 20] = [
     "http_requests",
     "http_request_duration_seconds",
     "http_requests_in_flight",
@@ -27,6 +27,9 @@ const NAMES: [&str; 17] = [
     "registrations",
     "rate_limit_decisions",
     "db_errors",
+    "db_available",
+    "db_listening",
+    "db_answers_from_memory",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +77,13 @@ async fn metrics_are_openmetrics_with_every_name() {
             assert!(described.iter().any(|known| name.starts_with(known)), "{line}");
             assert!(!series.contains('{') || series.ends_with('}'), "{line}");
         }
+    }
+    for series in [
+        "push_errors_total{provider=\"apns\",reason=\"ExpiredProviderToken\"} 0",
+        "push_errors_total{provider=\"fcm\",reason=\"other\"} 0",
+        "provider_responses_total{provider=\"apns\",code=\"503\"} 0",
+    ] {
+        assert!(text.contains(&format!("\npush_bouncer_{series}\n")), "{series}: {text}");
     }
     for name in NAMES {
         assert!(described.contains(&format!("push_bouncer_{name}")), "{name} is missing");
@@ -133,6 +143,9 @@ async fn without_its_database_it_is_alive_and_not_ready() {
     }
     database.close().await.unwrap();
     world.drop_database().await;
+    // It answered a moment ago.
+    assert_eq!(world.operator_get("/readyz").await.0, 200);
+    world.clock.advance(Duration::from_secs(11));
     assert_eq!(world.operator_get("/readyz").await.0, 503);
     assert_eq!(world.operator_get("/livez").await.0, 200);
     world.shutdown().await;

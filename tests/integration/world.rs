@@ -14,14 +14,21 @@ use sea_orm::{Database, DatabaseConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+pub(crate) use cable::Cable;
+pub(crate) use chance::Chance;
 pub(crate) use chat_server::{ChatServer, Registered};
 pub(crate) use client::{Answer, Client};
-use database::TestDatabase;
+pub(crate) use cluster::Cluster;
+pub(crate) use command_line::Printed;
+pub(crate) use database::TestDatabase;
 pub(crate) use dns::{FakeDns, SECOND_LOOPBACK};
+pub(crate) use fleet::Fleet;
+pub(crate) use node::Node;
 pub(crate) use operator::sum_of;
 pub(crate) use people::{IAGO, Phone, User, message, to};
 pub(crate) use program::Program;
 pub(crate) use pushes::{Kind, LogPosition, Push};
+pub(crate) use redis::Redis;
 pub(crate) use sealing::AppBuild;
 pub(crate) use transfers::{ANY_NUMBER, PERMITTED, TOKEN, said};
 pub(crate) use upload::{
@@ -30,16 +37,23 @@ pub(crate) use upload::{
 pub(crate) use waiting::{until, until_it_counts};
 
 mod account;
+mod cable;
 mod calm;
+mod chance;
 mod chat_server;
 mod client;
+mod cluster;
 mod command_line;
 mod database;
 mod dns;
+mod fleet;
+mod node;
 mod operator;
+mod panics;
 mod people;
 mod program;
 mod pushes;
+mod redis;
 mod rows;
 mod sealing;
 mod template;
@@ -82,10 +96,29 @@ impl Stage {
         Self::set_at(Clock::default(), settings).await
     }
 
+    /// The same at a time at which nothing happens by itself: up to an hour from now.
+    pub(crate) async fn set_calmly(settings: &str) -> Self {
+        Self::set_at(calm::clock(), settings).await
+    }
+
     /// The same at the time of this clock.
     pub(crate) async fn set_at(clock: Clock, settings: &str) -> Self {
+        Self::set_on(template::copy().await, clock, settings).await
+    }
+
+    /// The same with a SQLite file, whatever the environment says.
+    pub(crate) async fn set_on_file() -> Self {
+        Self::set_on(TestDatabase(None), Clock::default(), "").await
+    }
+
+    /// The same with a new database on this PostgreSQL server.
+    pub(crate) async fn set_on_cluster(cluster: &Cluster) -> Self {
+        Self::set_on(TestDatabase::on(cluster.url(), "").await, Clock::default(), "").await
+    }
+
+    async fn set_on(database: TestDatabase, clock: Clock, settings: &str) -> Self {
+        panics::watch();
         let dns = FakeDns::start().await;
-        let database = template::copy().await;
         // What waits at the end of a test is of no interest.
         let grace = match settings.contains("shutdown_grace") {
             true => "",
@@ -153,11 +186,21 @@ impl Stage {
         ChatServer::new(address, self.surroundings.authority(), hostname)
     }
 
+    /// The same chat server with another address of the server.
+    pub(crate) fn chat_server_at(&self, address: SocketAddr, server: &ChatServer) -> ChatServer {
+        server.moved_to(address, self.surroundings.authority())
+    }
+
     /// A connection of its own to the server's database.
     pub(crate) async fn database(&self) -> DatabaseConnection {
         let config = Config::parse(self.surroundings.config()).expect("it was valid before");
         let url = config.database.url.expect("the surroundings name a database");
         Database::connect(url).await.expect("the database answers")
+    }
+
+    /// Whether the database is on a PostgreSQL server, which several nodes can share.
+    pub(crate) fn has_server(&self) -> bool {
+        self.database.url().is_some()
     }
 
     /// Takes the database away, if it is not a file.
@@ -170,7 +213,7 @@ impl World {
     /// A stage with these settings, and a server on it, at a time at which nothing happens by itself: up
     /// to an hour from now.
     pub(crate) async fn start(settings: &str) -> Self {
-        let stage = Stage::set_at(calm::clock(), settings).await;
+        let stage = Stage::set_calmly(settings).await;
         let config = stage.surroundings.config().to_owned();
         stage.serve(&config).await
     }
@@ -236,6 +279,12 @@ impl World {
         self.server.app().providers.credentials()
     }
 
+    /// Ends the server gracefully, and leaves all else.
+    pub(crate) async fn stop(self) -> Stage {
+        self.server.shutdown().await;
+        self.stage
+    }
+
     /// Ends the server, and starts another one on the same stage with this configuration.
     pub(crate) async fn again(self, config: &str) -> Self {
         self.server.shutdown().await;
@@ -244,7 +293,7 @@ impl World {
 
     /// The same chat server as it was with another address of the server.
     pub(crate) fn same_chat_server(&self, server: &ChatServer) -> ChatServer {
-        server.moved_to(self.address(), self.surroundings.authority())
+        self.chat_server_at(self.address(), server)
     }
 
     /// Ends the server gracefully, and takes away its database; gives what its metrics say in the end.
@@ -254,10 +303,11 @@ impl World {
         metrics.encode()
     }
 
-    /// Ends the server gracefully, and takes away its database.
+    /// Ends the server gracefully, and takes away its database. It must not have panicked.
     pub(crate) async fn shutdown(self) {
         self.server.shutdown().await;
         self.stage.drop_database().await;
+        panics::assert_none();
     }
 }
 

@@ -94,14 +94,21 @@ pub(crate) struct Expected {
     pub(crate) volatile: BTreeSet<String>,
 }
 
+/// When a plan ends in the recording, and when it does here: one that has ended already cannot be set to end.
+const PLAN_ENDS: [&str; 2] = ["1827619200", "4983292800"];
+
 /// All recorded cases, in order.
 pub(crate) fn load() -> Vec<Case> {
-    lines("reference.jsonl")
+    let [recorded, here] = PLAN_ENDS;
+    values("reference.jsonl", &data("reference.jsonl").replace(recorded, here))
 }
 
 /// The values of `tests/data/{name}`, one JSON text a line.
 pub(crate) fn lines<T: DeserializeOwned>(name: &str) -> Vec<T> {
-    let text = data(name);
+    values(name, &data(name))
+}
+
+fn values<T: DeserializeOwned>(name: &str, text: &str) -> Vec<T> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
     lines
         .map(|(number, line)| {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use entities::remote_servers;
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sea_orm::ActiveValue::Set;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ const COUNTS_AFTER: Duration = Duration::from_millis(1050);
 pub(crate) async fn set(world: &World, what: &str) {
     let server = |plan: &[&'static str]| [&["server", "set-plan", SERVER], plan].concat();
     let realm = |plan: &[&'static str]| [&["realm", "set-plan", REALM], plan].concat();
-    let ending = ["business", "--status", "ending", "--ends", "2027-12-01"];
+    let ending = ["business", "--status", "ending", "--ends", "2127-12-01"];
     match what {
         "last_audit_log_update of the server set 49 h back (stale)" => age_upload(world, 49).await,
         "realm R22 plan_type=102 (community)" => done(world, &realm(&["community"])).await,
@@ -52,13 +52,9 @@ async fn done(world: &World, arguments: &[&str]) {
 
 async fn age_upload(world: &World, hours: u64) {
     let at = world.clock.now() - Duration::from_secs(hours * 60 * 60);
-    remote_servers::Entity::update_many()
-        .set(remote_servers::ActiveModel {
-            audit_log_updated_at: Set(Some(at.unix_millis())),
-            ..Default::default()
-        })
-        .filter(remote_servers::Column::Uuid.eq(Uuid::parse_str(SERVER).unwrap()))
-        .exec(&world.database().await)
-        .await
-        .unwrap();
+    let change = remote_servers::ActiveModel {
+        audit_log_updated_at: Set(Some(at.unix_millis())),
+        ..Default::default()
+    };
+    world.change_server(Uuid::parse_str(SERVER).unwrap(), change).await;
 }

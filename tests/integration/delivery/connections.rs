@@ -1,5 +1,6 @@
 //! Connections to the push services: what becomes of pushes when they end, fill up or fall silent.
 
+mod answers;
 mod fairness;
 mod headers;
 mod life;

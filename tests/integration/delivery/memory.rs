@@ -44,7 +44,7 @@ struct Load {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_black_hole_costs_no_more_memory_than_the_store_and_64_mb() {
+async fn a_black_hole_costs_no_more_memory_than_the_store_the_duplicates_and_64_mb() {
     let load = match std::env::var_os("PUSH_BOUNCER_LONG") {
         Some(_) => Load { notifies: 200_000, connections: 128, store_bytes: 64 << 20 },
         None => Load { notifies: 20_000, connections: 32, store_bytes: 8 << 20 },

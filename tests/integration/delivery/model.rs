@@ -5,8 +5,8 @@
 //! (as far as the order allows in which requests come in, which is the machine's). Its two lowest bits say how
 //! rough it is, see [`Plan`].
 
-mod chance;
 mod crowd;
+mod expectation;
 mod journal;
 mod plan;
 mod reconciliation;

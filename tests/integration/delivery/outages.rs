@@ -145,6 +145,25 @@ async fn what_does_not_end_is_given_up_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_expires_while_its_app_is_held_back_is_given_up_and_nobody_is_asked() {
+    let (world, server) = with_users("push.retry_for = \"10m\"", 25).await;
+    let faults = world.surroundings.apns.faults();
+    faults.set_retry_after(Some(MINUTE));
+    faults.set_outage(Some(Outage::ServiceUnavailable));
+    for number in 0..25 {
+        server.notify(&to(user(number), message())).await;
+    }
+    let is_available = world.metric("push_bouncer_provider_available", &["apns"]).await;
+    let asked = world.surroundings.apns.counters().requests();
+    assert_eq!((is_available, asked), (0.0, 20));
+    world.clock.advance(11 * MINUTE);
+    until("they are given up", async || (given_up(&world).await == 25.0).then_some(())).await;
+    assert_eq!(world.surroundings.apns.counters().requests(), asked);
+    assert_eq!(final_outcomes(&world).await, 50.0);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_holds_pushes_back_until_it_is_mended_and_costs_no_device() {
     const USERS: i64 = 30;
     let (world, server) = with_users("http.shutdown_grace = \"1s\"", USERS).await;

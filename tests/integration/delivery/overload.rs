@@ -5,6 +5,7 @@ use std::time::Duration;
 use entities::push_counts;
 use futures_util::future::join_all;
 use sea_orm::EntityTrait as _;
+use serde_json::json;
 
 use super::{accepted, with_phones};
 use crate::world::{ChatServer, IAGO, Phone, User, World, message, to, until};
@@ -70,7 +71,8 @@ async fn nothing_is_taken_when_all_places_and_the_store_are_full() {
     const CROWD: User = User::number(1);
     // Room for a thousand that wait, of which each server may have a quarter.
     let settings = "push.retry_devices = 1000\npush.answer_within = \"50ms\"\n\
-                    fcm.sandbox.attempt_timeout = \"10m\"\nlimits.server.rate = \"1000000/min\"";
+                    fcm.sandbox.attempt_timeout = \"1m\"\n\
+                    apns.sandbox.attempt_timeout = \"1m\"\nlimits.server.rate = \"1000000/min\"";
     let world = World::start(settings).await;
     let mut servers = Vec::new();
     for name in ["one", "two", "three", "four"] {
@@ -80,22 +82,25 @@ async fn nothing_is_taken_when_all_places_and_the_store_are_full() {
         }
         servers.push(server);
     }
-    for number in 0..64 {
+    for number in 0..32 {
         servers[0].register_phone(CROWD, &Phone::android(&format!("crowd {number}"))).await;
+        servers[0].register_phone(CROWD, &Phone::apple(&format!("crowd {number}"))).await;
     }
     servers[0].notify(&to(CROWD, message())).await;
     // The answer comes after 50 ms, whatever has become of its pushes.
     until_so_many_are_accepted(&world, 64.0).await;
     world.surroundings.fcm.set_streams(10_000);
     world.surroundings.fcm.set_latency(LATENCY);
+    world.surroundings.apns.set_streams(10_000);
+    world.surroundings.apns.set_latency(LATENCY);
 
     // As many first attempts as may be under way.
-    let notifies: Vec<_> = (0..2048 / 64).map(|_| to(CROWD, message())).collect();
+    let notifies: Vec<_> = (0..1536 / 64).map(|_| to(CROWD, message())).collect();
     join_all(notifies.iter().map(|body| servers[0].notify(body))).await;
     // An answer may come before its pushes have begun.
     until("all places are taken", async || {
-        let under_way = world.metric("push_bouncer_provider_streams_in_flight", &["fcm"]).await;
-        (under_way == 2048.0).then_some(())
+        let under_way = world.metric("push_bouncer_provider_streams_in_flight", &[]).await;
+        (under_way == 1536.0).then_some(())
     })
     .await;
     for server in &servers {
@@ -111,13 +116,19 @@ async fn nothing_is_taken_when_all_places_and_the_store_are_full() {
     for server in &servers {
         assert_refused(server, IAGO).await;
     }
-    assert_eq!(refused(&world).await, 4.0);
+    let mut test = to(IAGO, json!({"base_payload": {}}));
+    test["token"] = "one 0".into();
+    test["token_kind"] = Phone::android("one 0").token_kind().into();
+    let reply = servers[0].json("push/test_notification", &test).await;
+    assert_eq!(reply.status, 503, "{}", reply.json);
+    assert_eq!(refused(&world).await, 5.0);
     assert_eq!(world.metric("push_bouncer_pushes_given_up_total", &[]).await, 0.0);
 
     // All that was taken is delivered.
     world.surroundings.fcm.set_latency(Duration::ZERO);
-    until_so_many_are_accepted(&world, 64.0 + 2048.0 + 1000.0).await;
+    world.surroundings.apns.set_latency(Duration::ZERO);
+    until_so_many_are_accepted(&world, 64.0 + 1536.0 + 1000.0).await;
     servers[0].notify(&to(IAGO, message())).await;
-    assert_eq!(refused(&world).await, 4.0, "it takes notifies again");
+    assert_eq!(refused(&world).await, 5.0, "it takes notifies again");
     world.shutdown().await;
 }

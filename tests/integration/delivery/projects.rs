@@ -1,12 +1,14 @@
 //! Several Firebase projects: which one a phone is of is found out by asking.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use h2::Reason;
 
 use push_bouncer::sandbox::{
-    faults::Outage,
+    faults::{Act, Outage},
     fcm::{FakeFcm, FcmOptions, ServiceAccount},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{outcomes, with_phones_in};
 use crate::world::{IAGO, Phone, Stage, World, message, to, until};
@@ -43,6 +45,44 @@ async fn a_phone_is_reached_at_once_though_the_project_that_is_asked_first_fails
         .await;
     assert_eq!((world.arrived().1, second.counters().accepted), (1, 1));
     assert_eq!(world.metric("push_bouncer_push_retries_total", &[]).await, 0.0);
+    world.shutdown().await;
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_goes_where_another_project_than_the_first_may_have_taken_its_message() {
+    let (world, second) = with_second().await;
+    let server = with_phones_in(&world, &[Phone::android("phone@second")]).await;
+    let faults = world.surroundings.fcm.faults();
+    faults.set_retry_after(Some(Duration::from_secs(600)));
+    faults.set_outage(Some(Outage::ServiceUnavailable));
+    let lost = Act::Reset { code: Reason::INTERNAL_ERROR, is_accepted: true };
+    second.faults().set_script(Some(Arc::new(move |_| lost.clone())));
+    let of_message = |payload| to(IAGO, json!({"gcm_payload": payload}));
+    server
+        .notify(&of_message(json!({"event": "message", "zulip_message_id": 5, "content": "Hello"})))
+        .await;
+    until("it waits", async || {
+        (world.metric("push_bouncer_push_retry_entries", &[]).await == 1.0).then_some(())
+    })
+    .await;
+    assert!(second.counters().accepted > 0, "its answer was lost");
+
+    second.faults().set_script(None);
+    faults.set_outage(None);
+    server.notify(&of_message(json!({"event": "remove", "zulip_message_ids": "5"}))).await;
+    until("both have ended", async || {
+        world.clock.advance(Duration::from_secs(60));
+        (world.metric("push_bouncer_pushes_total", &[]).await == 2.0).then_some(())
+    })
+    .await;
+    let mut events = Vec::new();
+    second.for_each_request(|request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        events.push(body["message"]["data"]["event"].as_str().unwrap().to_owned());
+    });
+    let last = events.last().map(String::as_str);
+    assert_eq!(last, Some("remove"), "the message is on the phone until it is removed");
     world.shutdown().await;
     second.shutdown().await;
 }

@@ -19,6 +19,9 @@ use crate::world::{ChatServer, IAGO, Kind, Phone, World, to, until};
 /// What a push service asks for while it fails: nothing is tried meanwhile, so that it certainly waits.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// Of what was given up because its server has no more room.
+const SHARE: &str = "reason=\"server_share\"";
+
 /// The notification of a message.
 fn of_message(id: i64) -> Value {
     to(
@@ -200,11 +203,13 @@ async fn messages_for_one_device_arrive_in_their_order_after_an_outage() {
 }
 
 /// A world where the removal of message 5 came while the first attempt of the message had no answer yet.
-async fn read_under_way() -> (World, ChatServer) {
-    let settings = "push.answer_within = \"50ms\"\napns.sandbox.attempt_timeout = \"60s\"\n\
-                    fcm.sandbox.attempt_timeout = \"60s\"";
+async fn read_under_way(settings: &str) -> (World, ChatServer) {
+    let settings = format!(
+        "{settings}\npush.answer_within = \"50ms\"\napns.sandbox.attempt_timeout = \"60s\"\n\
+         fcm.sandbox.attempt_timeout = \"60s\""
+    );
     let (world, server) =
-        with_phones(settings, &[Phone::apple("iphone"), Phone::android("android")]).await;
+        with_phones(&settings, &[Phone::apple("iphone"), Phone::android("android")]).await;
     // Connections are open, and take more than one request at a time.
     server.notify(&of_message(1)).await;
     until("both have the first", async || {
@@ -231,7 +236,7 @@ async fn read_under_way() -> (World, ChatServer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_was_read_during_its_first_attempt_is_not_sent_again() {
-    let (world, _server) = read_under_way().await;
+    let (world, _server) = read_under_way("").await;
     for faults in both(&world) {
         faults.close_connections();
     }
@@ -246,7 +251,7 @@ async fn a_message_that_was_read_during_its_first_attempt_is_not_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_the_same_id_that_came_after_the_removal_is_sent() {
-    let (world, server) = read_under_way().await;
+    let (world, server) = read_under_way("").await;
     for faults in both(&world) {
         faults.close_connections();
     }
@@ -307,5 +312,63 @@ async fn a_removal_does_not_overtake_its_message_that_waits_for_a_place() {
             assert!(message.is_none() || message < removal, "{id} of {shown:?}");
         }
     }
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removals_that_wait_for_one_slow_device_have_their_servers_share_of_the_store() {
+    // A quarter of it: 250, of which the first removal has two.
+    let (world, server) = read_under_way("push.retry_devices = 1000").await;
+    for id in 6..136 {
+        server.notify(&of_removal(&[5, id])).await;
+    }
+    until("all but a quarter were given up", async || {
+        let given_up = world.metric("push_bouncer_pushes_given_up_total", &[SHARE]).await;
+        (given_up == 12.0).then_some(())
+    })
+    .await;
+    for faults in both(&world) {
+        faults.close_connections();
+    }
+    until("the others have come to their end", async || {
+        (world.metric("push_bouncer_pushes_total", &[]).await == 266.0).then_some(())
+    })
+    .await;
+    assert_eq!(outcomes(&world, "superseded").await, 2.0, "the message");
+    for kind in [Kind::Apns, Kind::Fcm] {
+        let shown = shown(&world, kind);
+        assert_eq!((shown.len(), shown[1].as_str()), (126, "r5,11"), "the oldest gave way");
+    }
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_goes_where_an_earlier_request_may_have_brought_its_message() {
+    let (world, server) =
+        with_phones("push.retry_for = \"5m\"", &[Phone::android("android")]).await;
+    let faults = world.surroundings.fcm.faults();
+    faults.set_retry_after(Some(PAUSE));
+    let asked = AtomicU64::new(0);
+    faults.set_script(Some(Arc::new(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => Act::Reset { code: Reason::INTERNAL_ERROR, is_accepted: true },
+        _ => Act::Refuse("UNAVAILABLE".to_owned()),
+    })));
+    server.notify(&of_message(5)).await;
+    until("it is given up", async || {
+        world.clock.advance(PAUSE);
+        sleep(NOTICED).await;
+        let given_up = world.metric("push_bouncer_pushes_given_up_total", &[]).await;
+        (given_up == 1.0).then_some(())
+    })
+    .await;
+    let doubtful =
+        async || world.metric("push_bouncer_push_retries_total", &["cause=\"interrupted\""]).await;
+    assert_eq!(doubtful().await, 1.0);
+    server.notify(&of_message(5)).await;
+    assert_eq!(doubtful().await, 2.0, "the repeat may be a double");
+    server.notify(&of_removal(&[5])).await;
+    end_outage(&world).await;
+    assert_eq!(shown(&world, Kind::Fcm), ["m5", "r5"]);
+    assert_eq!(outcomes(&world, "superseded").await, 1.0);
     world.shutdown().await;
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,7 +20,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 // On one thread: the log is that thread's.
 #[tokio::test]
-async fn an_unknown_reason_is_told_once_an_hour_without_tricks_and_without_the_token() {
+async fn an_unknown_reason_is_told_once_an_hour_if_it_is_a_word_and_never_with_a_token() {
     let log = Log::begin();
     let (iphone, android) = (Phone::apple("iphone"), Phone::android("android"));
     let (world, server) = with_phones("", &[iphone.clone(), android.clone()]).await;
@@ -28,47 +28,51 @@ async fn an_unknown_reason_is_told_once_an_hour_without_tricks_and_without_the_t
     let odd = |token: &str| format!("Odd\n\u{1b}[31m\u{f6} {token} {}", "x".repeat(500));
     // Apple's fake writes it between quotes as it stands.
     let of_apple = serde_json::to_string(&odd(&iphone.token)).unwrap();
-    let services = [
-        (world.surroundings.apns.faults(), of_apple.trim_matches('"').to_owned()),
-        (world.surroundings.fcm.faults(), odd(&android.token)),
-    ];
-    for (faults, word) in &services {
-        let word = word.clone();
-        let script: Script = Arc::new(move |_| Act::Refuse(word.clone()));
-        faults.set_script(Some(script));
-    }
-    for _ in 0..3 {
+    // Another device's token has as many letters as the longest word.
+    let (other_iphone, other_android) =
+        (Phone::apple(&"x1".repeat(16)), Phone::android("dKx3:AP-9"));
+    let services = [world.surroundings.apns.faults(), world.surroundings.fcm.faults()];
+    for words in [
+        ["TooManyMoons".to_owned(), "TOO_MANY_MOONS".to_owned()],
+        [of_apple.trim_matches('"').to_owned(), odd(&android.token)],
+        [other_iphone.token.clone(), other_android.token.clone()],
+    ] {
+        for (faults, word) in services.iter().zip(words) {
+            let script: Script = Arc::new(move |_| Act::Refuse(word.clone()));
+            faults.set_script(Some(script));
+        }
         server.notify(&to(IAGO, message())).await;
     }
     let told = log.about("provider.unknown_reason");
-    assert_eq!(told.len(), 2, "each once: {told:?}");
-    for (line, provider) in told.iter().zip(["apns", "fcm"]) {
-        let reason = line["reason"].as_str().unwrap();
-        assert!(reason.starts_with("Odd[31m [token] xxx"), "{reason}");
-        assert_eq!(reason.len(), 64, "{reason}");
-        assert_eq!(
-            (&line["level"], &line["app"]),
-            (&"WARN".into(), &"sandbox".into()),
-            "{provider}"
-        );
+    let mut reasons: Vec<_> = told.iter().map(|line| line["reason"].as_str().unwrap()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["TOO_MANY_MOONS", "TooManyMoons", "[not a word]", "[not a word]"]);
+    for line in &told {
+        assert_eq!((&line["level"], &line["app"]), (&"WARN".into(), &"sandbox".into()));
     }
-    assert!(!log.text().contains(&iphone.token));
+    for phone in [&iphone, &other_iphone, &other_android] {
+        assert!(!log.text().contains(&phone.token));
+    }
     assert_eq!(outcomes(&world, "provider_error").await, 6.0);
     assert_eq!(world.metric("push_bouncer_push_errors_total", &["other"]).await, 6.0);
 
     world.clock.advance(HOUR);
     server.notify(&to(IAGO, message())).await;
-    assert_eq!(log.about("provider.unknown_reason").len(), 4);
+    assert_eq!(log.about("provider.unknown_reason").len(), 4 + 2);
 
     // One that never says the same twice does not fill the log.
-    let (faults, _) = &services[0];
-    let number = AtomicU64::new(0);
-    let script: Script =
-        Arc::new(move |_| Act::Refuse(format!("Odd {}", number.fetch_add(1, Ordering::Relaxed))));
-    faults.set_script(Some(script));
+    let number = AtomicUsize::new(0);
+    let script: Script = Arc::new(move |_| {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let letters = [number / 10, number % 10]
+            .map(|digit| ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"][digit]);
+        Act::Refuse(format!("Odd{}", letters.concat()))
+    });
+    services[0].set_script(Some(script));
     for _ in 0..100 {
         server.notify(&to(IAGO, message())).await;
     }
-    assert_eq!(log.about("provider.unknown_reason").len(), 2 + 64);
+    // Of the same hour are the two above.
+    assert_eq!(log.about("provider.unknown_reason").len(), 4 + 64);
     world.shutdown().await;
 }

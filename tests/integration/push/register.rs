@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::world::{IAGO, Phone, TOPICS, User, World, message, to};
 
+mod together;
+
 const REALM: &str = "7d6e5f40-1111-4222-8333-444455556666";
 
 #[tokio::test(flavor = "multi_thread")]

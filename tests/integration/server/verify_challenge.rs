@@ -6,7 +6,7 @@ use bytes::Bytes;
 use entities::remote_servers;
 use http::Request;
 use push_bouncer::sandbox::chat_host::ChatHost;
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sea_orm::ActiveValue::Set;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -199,11 +199,5 @@ async fn take_over(world: &World, host: &ChatHost, server: &ChatServer) -> Strin
 
 /// Changes a registration behind the bouncer's back.
 async fn change(world: &World, server: &ChatServer, model: remote_servers::ActiveModel) {
-    let changed = remote_servers::Entity::update_many()
-        .set(model)
-        .filter(remote_servers::Column::Uuid.eq(Uuid::parse_str(&server.org_id).unwrap()))
-        .exec(&world.database().await)
-        .await
-        .unwrap();
-    assert_eq!(changed.rows_affected, 1);
+    world.change_server(Uuid::parse_str(&server.org_id).unwrap(), model).await;
 }

@@ -48,6 +48,11 @@ impl ChatServer {
         moved
     }
 
+    /// Goes on with another key.
+    pub(crate) fn set_key(&mut self, key: &str) {
+        key.clone_into(&mut self.server.org_key);
+    }
+
     /// Registers, or changes what is registered.
     pub(crate) async fn register(&self) -> Registered {
         self.register_with(&[]).await

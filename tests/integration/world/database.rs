@@ -7,9 +7,9 @@ pub(super) const VARIABLE: &str = "PUSH_BOUNCER_TEST_DATABASE_URL";
 
 /// A new database on the PostgreSQL server of the environment, or nothing without one: then the
 /// test has a SQLite file.
-pub(crate) struct TestDatabase(Option<OnServer>);
+pub(crate) struct TestDatabase(pub(super) Option<OnServer>);
 
-struct OnServer {
+pub(super) struct OnServer {
     server: String,
     name: String,
     url: String,

@@ -1,6 +1,6 @@
 //! The operator's tools: plain HTTP to the operator's listener.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -16,19 +16,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 impl World {
     /// What the operator's listener answers to `GET path`: the status, and the body.
     pub(crate) async fn operator_get(&self, path: &str) -> (u16, String) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let asking = async {
-            let mut stream = TcpStream::connect(self.operator_address()).await?;
-            stream.write_all(request.as_bytes()).await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            std::io::Result::Ok(answer)
-        };
-        let answer = timeout(ANSWERED_WITHIN, asking).await.expect("the operator gets an answer");
-        let answer = answer.expect("the operator's listener can be reached");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("an answer has a status"), body.to_owned())
+        get(self.operator_address(), path).await
     }
 
     /// The sum of all series of a metric whose labels contain all of `labels`, each written
@@ -37,6 +25,23 @@ impl World {
         let (_, text) = self.operator_get("/metrics").await;
         sum_of(&text, name, labels)
     }
+}
+
+/// What the operator's listener at `address` answers to `GET path`: the status, and the body.
+pub(super) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = timeout(ANSWERED_WITHIN, asking).await.expect("the operator gets an answer");
+    let answer = answer.expect("the operator's listener can be reached");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("an answer has a status"), body.to_owned())
 }
 
 /// The same in the text of all metrics.

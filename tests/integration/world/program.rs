@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -10,13 +11,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Stage, until};
+use super::{Stage, operator, until};
 
 /// The program as it is installed.
 pub(crate) struct Program {
     process: Child,
     /// Where it serves chat servers.
     pub(crate) address: SocketAddr,
+    operator: SocketAddr,
     log: Arc<Mutex<Vec<Value>>>,
     reading: Option<JoinHandle<()>>,
 }
@@ -24,10 +26,15 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `serve` with the stage's configuration, and waits until it says that it serves.
     pub(crate) async fn start(stage: &Stage) -> Self {
+        Self::start_with(&stage.surroundings.config_file()).await
+    }
+
+    /// The same with the configuration in this file.
+    pub(crate) async fn start_with(config: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_push-bouncer"))
             .arg("serve")
             .arg("--config")
-            .arg(stage.surroundings.config_file())
+            .arg(config)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -45,14 +52,20 @@ impl Program {
                 }
             }
         });
-        let address = async || lines.lock().unwrap().iter().find_map(address_in);
-        let address = until("it says where it serves", address).await;
-        Self { process, address, log: lines, reading: Some(reading) }
+        let addresses = async || lines.lock().unwrap().iter().find_map(addresses_in);
+        let (address, operator) = until("it says where it serves", addresses).await;
+        Self { process, address, operator, log: lines, reading: Some(reading) }
     }
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
+    }
+
+    /// The sum of all series of a metric whose labels contain all of `labels`, each written `name="value"`.
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (_, text) = operator::get(self.operator, "/metrics").await;
+        operator::sum_of(&text, name, labels)
     }
 
     /// Asks it to end, as Ctrl-C does.
@@ -69,6 +82,24 @@ impl Program {
     pub(crate) fn log_about(&self, event: &str) -> Vec<Value> {
         let log = self.log.lock().unwrap();
         log.iter().filter(|line| line["event"] == event).cloned().collect()
+    }
+
+    /// Ends it without a word to it, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().expect("it can be killed");
+        self.process.wait().expect("it ends");
+        let panics = self.log_about("panic");
+        assert!(panics.is_empty(), "{panics:?}");
+    }
+
+    /// Holds it as it is; what is said to it waits.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
     }
 
     fn signal(&self, name: &str) {
@@ -90,21 +121,21 @@ impl Program {
         (bytes("VmRSS:"), bytes("RssAnon:"))
     }
 
-    /// Waits for its end, and gives its whole log with it.
+    /// Waits for its end, and gives its whole log with it. A panic is never what a test is about.
     pub(crate) async fn end_with_log(mut self) -> (ExitStatus, Vec<Value>) {
+        let process = &mut self.process;
+        let ended = async || process.try_wait().expect("a child can be waited for");
+        let status = until("the program ends", ended).await;
         let reading = self.reading.take().expect("its log is read once");
-        let log = Arc::clone(&self.log);
-        let status = self.end().await;
         reading.join().expect("its log was read to the end");
-        let lines = std::mem::take(&mut *log.lock().unwrap());
-        (status, lines)
+        let panics = self.log_about("panic");
+        assert!(panics.is_empty(), "{panics:?}");
+        (status, std::mem::take(&mut *self.log.lock().unwrap()))
     }
 
     /// Waits for its end.
-    pub(crate) async fn end(mut self) -> ExitStatus {
-        let process = &mut self.process;
-        let ended = async || process.try_wait().expect("a child can be waited for");
-        until("the program ends", ended).await
+    pub(crate) async fn end(self) -> ExitStatus {
+        self.end_with_log().await.0
     }
 }
 
@@ -115,10 +146,11 @@ impl Drop for Program {
     }
 }
 
-/// The public address in the line of the log that says that it serves.
-fn address_in(line: &Value) -> Option<SocketAddr> {
+/// The public and the operator's address in the line of the log that says that it serves.
+fn addresses_in(line: &Value) -> Option<(SocketAddr, SocketAddr)> {
     if line["event"] != "server.started" {
         return None;
     }
-    line["public"].as_str()?.parse().ok()
+    let address = |name: &str| line[name].as_str()?.parse().ok();
+    Some((address("public")?, address("operator")?))
 }

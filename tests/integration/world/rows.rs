@@ -2,7 +2,8 @@
 
 use entities::{devices, remote_servers};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _,
 };
 use uuid::Uuid;
 
@@ -27,12 +28,28 @@ impl Stage {
     /// Switches a server's registration off behind the bouncer's back.
     pub(crate) async fn deactivate(&self, server: &ChatServer) {
         let id = Uuid::parse_str(&server.org_id).expect("a chat server's id is a UUID");
+        let change = remote_servers::ActiveModel { deactivated: Set(true), ..Default::default() };
+        self.change_server(id, change).await;
+    }
+
+    /// Changes a server's row behind the bouncer's back, and tells it so, as another node does.
+    pub(crate) async fn change_server(&self, id: Uuid, change: remote_servers::ActiveModel) {
         let changed = remote_servers::Entity::update_many()
-            .set(remote_servers::ActiveModel { deactivated: Set(true), ..Default::default() })
+            .set(change)
             .filter(remote_servers::Column::Uuid.eq(id))
             .exec(&self.database().await)
             .await
             .expect("the row can be changed");
         assert_eq!(changed.rows_affected, 1);
+        self.announce(&format!("server:{id}")).await;
+    }
+
+    /// Says what was changed, as another node does.
+    pub(crate) async fn announce(&self, change: &str) {
+        let database = self.database().await;
+        if database.get_database_backend() == DbBackend::Postgres {
+            let announce = format!("SELECT pg_notify('push_bouncer', '{change}')");
+            database.execute_unprepared(&announce).await.expect("it can be announced");
+        }
     }
 }

@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
+use h2::Reason;
 use push_bouncer::sandbox::faults::{Act, Seen};
 use tokio::time::{Instant, sleep};
 
 use super::{
     beside, connections, notify_all,
-    peer::{ENHANCE_YOUR_CALM, INTERNAL_ERROR, Line, NO_ERROR, Peer, REFUSED_STREAM},
-    pushes, until_accepted,
+    peer::{ENHANCE_YOUR_CALM, INTERNAL_ERROR, Line, NO_ERROR, Peer},
+    until_accepted,
 };
 use crate::{
     delivery::with_phones,
@@ -86,32 +87,35 @@ async fn a_connection_that_goes_away_between_pushes_is_replaced_before_the_next_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn case_11_refused_stream_is_resent_and_an_unknown_one_is_not_lost() {
-    let (world, server, peer) = beside("", 100, |line, stream, number| match number {
-        2 => line.reset(stream, REFUSED_STREAM),
-        4 => line.reset(stream, INTERNAL_ERROR),
-        _ => line.answer(stream),
-    })
-    .await;
-    notify_all(&server, [0]).await;
-    notify_all(&server, [1]).await;
-    until_accepted(&world, 2).await;
-    assert_eq!((peer.arrived(), peer.lines().len()), (3, 1), "sent again at once");
+    let (world, server) = with_phones("", &[Phone::apple("iphone")]).await;
+    let ids: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let noted = Arc::clone(&ids);
+    let script = move |seen: &Seen| {
+        let mut noted = noted.lock().unwrap();
+        noted.push(seen.apns_id.clone());
+        let reset = |code| Act::Reset { code, is_accepted: false };
+        match noted.len() {
+            2 => reset(Reason::REFUSED_STREAM),
+            4 => reset(Reason::INTERNAL_ERROR),
+            _ => Act::Answer,
+        }
+    };
+    world.surroundings.apns.faults().set_script(Some(Arc::new(script)));
+    for number in 0..4 {
+        notify_all(&server, [number]).await;
+    }
 
-    notify_all(&server, [2]).await;
-    // The connection itself does not send it again: the phone may have shown it.
-    until("it is known to be interrupted", async || {
-        let cause = ["provider=\"apns\"", "cause=\"interrupted\""];
-        let retries = world.metric("push_bouncer_push_retries_total", &cause).await;
-        let is_known = retries > 0.0 || pushes(&world, "provider_error").await > 0;
-        is_known.then_some(())
-    })
-    .await;
-    notify_all(&server, [3]).await;
-    until("the next one is accepted", async || {
-        (pushes(&world, "accepted").await >= 3).then_some(())
-    })
-    .await;
-    assert_eq!(peer.lines().len(), 1, "the connection is as good as before");
+    until_accepted(&world, 4).await;
+    let ids = ids.lock().unwrap().clone();
+    assert!(ids.iter().all(Option::is_some));
+    let same_as_before: Vec<bool> = ids.windows(2).map(|two| two[0] == two[1]).collect();
+    assert_eq!(same_as_before, [false, true, false, true, false], "resent, and tried again");
+    let retries = async |cause| {
+        world.metric("push_bouncer_push_retries_total", &["provider=\"apns\"", cause]).await
+    };
+    let counted = (retries("cause=\"goaway\"").await, retries("cause=\"interrupted\"").await);
+    assert_eq!(counted, (1.0, 1.0));
+    assert_eq!(world.surroundings.apns.counters().connections, 1, "it is as good as before");
     world.shutdown().await;
 }
 

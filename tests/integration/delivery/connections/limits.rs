@@ -4,8 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{beside, notify_all, peer::REFUSED_STREAM, until_accepted};
-use crate::world::{IAGO, Phone, until};
+use super::{
+    beside, notify_all,
+    peer::{Line, NO_ERROR, Peer, REFUSED_STREAM},
+    until_accepted,
+};
+use crate::world::{ChatServer, IAGO, Phone, World, until};
 
 /// How long the peer takes for a push.
 const TAKES: Duration = Duration::from_millis(20);
@@ -58,10 +62,11 @@ async fn case_12_stream_limit_is_obeyed_at_every_moment() {
     world.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_finds_no_place_in_time_is_tried_again_and_opens_no_breaker() {
-    // More than failures in a row open a breaker.
-    const PHONES: usize = 25;
+/// More phones than failures in a row open a breaker.
+const PHONES: usize = 25;
+
+/// A user with as many phones, and the only connection that pushes to them may take, which lets nobody in.
+async fn with_a_shut_connection() -> (World, ChatServer, Peer, Arc<Line>) {
     let settings = "apns.sandbox.connections = 1\napns.sandbox.attempt_timeout = \"2s\"\n\
                     push.answer_within = \"100ms\"\noutbound.ping_timeout = \"1m\"";
     let (world, server, peer) = beside(settings, 100, |line, stream, _| line.answer(stream)).await;
@@ -77,7 +82,12 @@ async fn who_finds_no_place_in_time_is_tried_again_and_opens_no_breaker() {
         (most == 0.0).then_some(())
     })
     .await;
+    (world, server, peer, line)
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_place_in_time_is_tried_again_and_opens_no_breaker() {
+    let (world, server, peer, line) = with_a_shut_connection().await;
     notify_all(&server, [1]).await;
     let is_available = until("all waited in vain", async || {
         let cause = ["provider=\"apns\"", "cause=\"crowded\""];
@@ -90,6 +100,54 @@ async fn who_finds_no_place_in_time_is_tried_again_and_opens_no_breaker() {
     assert_eq!(peer.arrived(), 1);
     line.limit(100);
     until_accepted(&world, PHONES + 1).await;
+    assert_eq!(peer.arrived(), PHONES + 1, "each was sent once");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_one_connection_has_gone_and_the_next_is_not_open_yet_opens_no_breaker() {
+    let (world, server, peer, line) = with_a_shut_connection().await;
+    notify_all(&server, [1]).await;
+    let door = peer.close_the_door().await;
+    line.goaway(1, NO_ERROR, "");
+    let causes = until("all waited in vain", async || {
+        let retries = world.metric("push_bouncer_push_retries_total", &["provider=\"apns\""]).await;
+        let cause = ["provider=\"apns\"", "cause=\"crowded\""];
+        let crowded = world.metric("push_bouncer_push_retries_total", &cause).await;
+        (retries >= PHONES as f64).then_some((retries, crowded))
+    })
+    .await;
+    assert_eq!(causes.0, causes.1, "nothing is known of the push service");
+    drop(door);
+    until_accepted(&world, PHONES + 1).await;
+    assert_eq!(peer.arrived(), PHONES + 1, "each was sent once");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gets_its_place_late_has_all_of_its_time_for_the_answer() {
+    const PHONES: usize = 24;
+    let settings = "apns.sandbox.connections = 1\napns.sandbox.attempt_timeout = \"2s\"\n\
+                    push.answer_within = \"100ms\"";
+    let (world, server, peer) = beside(settings, 2, |line, stream, _| {
+        // Some of those who wait get their place less than this before the two seconds are over.
+        line.answer_after(stream, TAKES * 30);
+    })
+    .await;
+    notify_all(&server, [0]).await;
+    until_accepted(&world, 1).await;
+    for number in 1..PHONES {
+        server.register_phone(IAGO, &Phone::apple(&format!("iphone {number}"))).await;
+    }
+
+    notify_all(&server, [1]).await;
+    until_accepted(&world, PHONES + 1).await;
+    let retries = async |cause| {
+        let labels = ["provider=\"apns\"", cause];
+        world.metric("push_bouncer_push_retries_total", &labels).await
+    };
+    assert!(retries("cause=\"crowded\"").await > 0.0, "there was a queue");
+    assert_eq!(retries("cause=\"timeout\"").await, 0.0);
     assert_eq!(peer.arrived(), PHONES + 1, "each was sent once");
     world.shutdown().await;
 }

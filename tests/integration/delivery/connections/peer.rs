@@ -23,6 +23,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -175,6 +176,13 @@ impl Line {
         }
     }
 
+    /// Takes the push, and begins a body that has no end.
+    pub(super) fn begin_answer(&self, stream: u32) {
+        self.note().answered += 1;
+        self.send(HEADERS, END_HEADERS, stream, &[STATUS_200]);
+        self.send(DATA, 0, stream, b"{\"name\": \"pro");
+    }
+
     pub(super) fn answer_after(self: &Arc<Self>, stream: u32, pause: Duration) {
         let line = Arc::clone(self);
         tokio::spawn(async move {
@@ -193,6 +201,11 @@ impl Line {
         self.note().open.retain(|open| *open <= last);
         let payload = [&last.to_be_bytes()[..], &code.to_be_bytes(), text.as_bytes()].concat();
         self.send(GOAWAY, 0, 0, &payload);
+    }
+
+    /// Ends the connection behind what was said.
+    pub(super) fn close(&self) {
+        let _ = self.frames.send(Vec::new());
     }
 
     /// Allows another number of streams.
@@ -246,7 +259,8 @@ async fn serve(
     reading.read_exact(&mut preface).await?;
     assert_eq!(preface, PREFACE);
     let write = async {
-        while let Some(frame) = outgoing.recv().await {
+        // An empty one is the end.
+        while let Some(frame) = outgoing.recv().await.filter(|frame| !frame.is_empty()) {
             writing.write_all(&frame).await?;
             writing.flush().await?;
         }

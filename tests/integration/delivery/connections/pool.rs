@@ -2,14 +2,14 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures_util::poll;
+use futures_util::{future::join_all, poll};
 use http::Request;
 use push_bouncer::{
     config::{Connections, OutboundConfig, ProxyConfig},
     domain::device::Provider,
     metrics::Metrics,
     names::Names,
-    outbound::{Body, DialError, Origin, Pool, PoolSettings, Reply, SendError, Way},
+    outbound::{Body, DialError, Origin, Patience, Pool, PoolSettings, Reply, SendError, Way},
     random::Random,
     sandbox::authority::Authority,
 };
@@ -51,13 +51,18 @@ impl Pair {
         Self { peer, pool, authority }
     }
 
-    async fn send_before(&self, deadline: Instant) -> Result<Reply, SendError> {
+    async fn send_with(
+        &self,
+        start_by: Instant,
+        answer_within: Duration,
+    ) -> Result<Reply, SendError> {
         let request = Request::post(format!("{}/", self.pool.origin())).body(()).unwrap();
-        self.pool.send(1, &request, &Body::default(), deadline).await
+        let patience = Patience { start_by, answer_within };
+        self.pool.send(1, &request, &Body::default(), patience).await
     }
 
     async fn send(&self) -> Result<Reply, SendError> {
-        self.send_before(Instant::now() + LONG).await
+        self.send_with(Instant::now() + LONG, LONG).await
     }
 
     async fn until_arrived(&self, requests: usize) {
@@ -109,7 +114,7 @@ async fn what_gets_its_place_when_its_deadline_is_over_is_not_sent() {
     assert!(poll!(&mut first).is_pending());
     pair.until_arrived(2).await;
     let deadline = Instant::now() + SHORT;
-    let mut late = pin!(pair.send_before(deadline));
+    let mut late = pin!(pair.send_with(deadline, LONG));
     assert!(poll!(&mut late).is_pending());
 
     // The place is handed over, and who waited for it does not get to run before its time is over.
@@ -176,7 +181,7 @@ async fn who_answers_pings_and_no_request_is_left_after_five_of_them() {
         }
     })
     .await;
-    let swallowed = async || pair.send_before(Instant::now() + SHORT).await.err();
+    let swallowed = async || pair.send_with(Instant::now() + LONG, SHORT).await.err();
     pair.send().await.unwrap();
     for _ in 0..4 {
         assert!(matches!(swallowed().await, Some(SendError::Deadline)));
@@ -194,6 +199,23 @@ async fn who_answers_pings_and_no_request_is_left_after_five_of_them() {
     assert_eq!(pair.arrived(), [11, 1]);
     let first = Arc::clone(&pair.peer.lines()[0]);
     until("the first one is closed", async || first.is_closed().then_some(())).await;
+}
+
+#[tokio::test]
+async fn hundreds_of_requests_without_an_answer_on_one_connection_are_told_one_by_one() {
+    // More than fit into a byte.
+    const REQUESTS: usize = 300;
+    let pair = Pair::new(500, |line, stream, number| {
+        if number == 1 {
+            line.answer(stream);
+        }
+    })
+    .await;
+    pair.send().await.unwrap();
+    let sending = (0..REQUESTS).map(|_| pair.send_with(Instant::now() + LONG, SHORT));
+    for sent in join_all(sending).await {
+        assert!(matches!(sent, Err(SendError::Deadline)));
+    }
 }
 
 #[tokio::test]

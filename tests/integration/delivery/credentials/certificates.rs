@@ -12,7 +12,7 @@ const APP: &str = "org.example.certified";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_replaced_without_a_restart_and_an_ended_one_is_not_taken() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let authority = stage.surroundings.authority();
     let options = ApnsOptions {
         topics: vec![APP.to_owned()],

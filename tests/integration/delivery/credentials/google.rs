@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use push_bouncer::sandbox::fcm::{FakeFcm, FcmOptions, ServiceAccount};
+use push_bouncer::sandbox::{
+    faults::Act,
+    fcm::{FakeFcm, FcmOptions, ServiceAccount},
+};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -37,6 +40,10 @@ async fn case_24_unauthenticated_refreshes_once_and_third_party_auth_error_is_fi
     let fcm = world.surroundings.fcm.counters();
     assert_eq!((fcm.accepted, fcm.access_tokens), (2, 2), "{fcm:?}");
     assert_eq!(fcm.refused.get("UNAUTHENTICATED"), Some(&1));
+    let counted = async |name, label| world.metric(name, &["provider=\"fcm\"", label]).await;
+    let errors = counted("push_bouncer_push_errors_total", "reason=\"UNAUTHENTICATED\"").await;
+    let retries = counted("push_bouncer_push_retries_total", "cause=\"auth\"").await;
+    assert_eq!((errors, retries), (1.0, 1.0), "also where the push was taken then");
 
     let other = world.chat_server("other.selfhosted.test").await;
     other.register_phone(IAGO, &Phone::android("reason-THIRD_PARTY_AUTH_ERROR-")).await;
@@ -47,6 +54,34 @@ async fn case_24_unauthenticated_refreshes_once_and_third_party_auth_error_is_fi
     assert!((world.metric(APPLE_PUSHES, &failed).await - 1.0).abs() < 0.1);
     assert_eq!(other.phones_of(IAGO).await, (1, 0), "the phone is not to blame");
     assert_eq!(world.surroundings.fcm.counters().access_tokens, 2);
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_24_what_stays_unauthenticated_opens_the_breaker_and_costs_no_phone() {
+    const PHONES: u64 = 6;
+    let world = World::start("").await;
+    let server = world.chat_server("chat.selfhosted.test").await;
+    for number in 0..PHONES {
+        server.register_phone(IAGO, &Phone::android(&format!("android {number}"))).await;
+    }
+    let faults = world.surroundings.fcm.faults();
+    faults.set_script(Some(Arc::new(|_| Act::Refuse("UNAUTHENTICATED".to_owned()))));
+    server.notify(&to(IAGO, message())).await;
+    until("pushes are held back", async || {
+        let available = world.metric("push_bouncer_provider_available", &["fcm"]).await;
+        (available < 0.5).then_some(())
+    })
+    .await;
+    assert!(world.surroundings.fcm.counters().access_tokens <= 2, "renewed once");
+
+    faults.set_script(None);
+    until("all have it", async || {
+        world.clock.advance(Duration::from_secs(5));
+        (world.surroundings.fcm.counters().accepted == PHONES).then_some(())
+    })
+    .await;
+    assert_eq!(server.phones_of(IAGO).await, (6, 0));
     world.shutdown().await;
 }
 

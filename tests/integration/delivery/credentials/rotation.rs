@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{REFRESHES, apple_key, give, key_file, pushes_to_apple, refused, with_iphone};
+use super::{EXPIRY, REFRESHES, apple_key, give, key_file, pushes_to_apple, refused, with_iphone};
 use crate::{
     delivery::load::tell_times,
     world::{ChatServer, IAGO, Phone, Stage, World, message, to, until},
@@ -71,7 +71,7 @@ async fn case_06_connections_are_closed_when_the_key_is_revoked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_with_the_same_id_is_replaced_under_load_and_no_push_fails() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let keys = ["SANDBOXKEY"; 2].map(apple_key);
     give(&stage, &keys[0]);
     stage.surroundings.apns.replace_keys(&keys[..1]);
@@ -102,7 +102,7 @@ async fn a_key_with_the_same_id_is_replaced_under_load_and_no_push_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_with_another_id_is_taken_over_under_load_and_no_push_fails() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let keys = ["SANDBOXKEY", "SECONDKEY2"].map(apple_key);
     give(&stage, &keys[0]);
     stage.surroundings.apns.replace_keys(&keys);
@@ -145,8 +145,29 @@ async fn a_key_with_another_id_is_taken_over_under_load_and_no_push_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_rotation_and_a_night_without_pushes_the_metric_still_shows_when_the_token_ends() {
+    let world = World::start("").await;
+    let server = with_iphone(&world).await;
+    server.notify(&to(IAGO, message())).await;
+    give(&world, &apple_key("SANDBOXKEY"));
+    assert_eq!(world.reload(None).await.renewed, ["apns.sandbox"]);
+    world.clock.advance(8 * 60 * MINUTE);
+    until("the token that ended was renewed", async || {
+        let ends = world.metric(EXPIRY, &["kind=\"apns_jwt\"", "name=\"sandbox\""]).await;
+        #[expect(clippy::cast_precision_loss, reason = "2^53 seconds are long")]
+        let now = world.seconds() as f64;
+        (ends > now).then_some(())
+    })
+    .await;
+    let credential = &world.credentials()[0];
+    assert!(credential.ends_at.is_some_and(|end| end > world.clock.now()), "{credential:?}");
+    assert_eq!((credential.is_changing, world.arrived().0), (true, 1), "nothing was sent");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_key_that_is_revoked_makes_room_for_the_new_one_at_once() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let keys = ["SANDBOXKEY", "SANDBOXKEY"].map(apple_key);
     give(&stage, &keys[0]);
     stage.surroundings.apns.replace_keys(&keys[..1]);
@@ -230,7 +251,26 @@ async fn an_app_that_differs_in_more_waits_for_a_restart() {
     let world = World::start("").await;
     let config = world.surroundings.config();
     let other = config.replace("\"production\"", "\"sandbox\"") + "limits.ip.rate = \"9/min\"\n";
+    let successful = async || {
+        let name = "push_bouncer_config_last_reload_success";
+        (
+            world.metric(&format!("{name}ful"), &[]).await,
+            world.metric(&format!("{name}_timestamp_seconds"), &[]).await,
+        )
+    };
+    let (is_good, at) = successful().await;
+    assert!(is_good > 0.5, "the start counts");
+    world.clock.advance(MINUTE);
+    let key = fs::read(key_file(&world)).unwrap();
+    fs::write(key_file(&world), "no key").unwrap();
+    assert_eq!(world.reload(Some(config)).await.failed, ["apns.sandbox"]);
+    let (is_good, still) = successful().await;
+    assert!(is_good < 0.5 && still <= at, "{is_good} {still} {at}");
+    fs::write(key_file(&world), key).unwrap();
+
     let reloaded = world.reload(Some(&other)).await;
+    let (is_good, later) = successful().await;
+    assert!(is_good > 0.5 && later >= at + 60.0, "{is_good} {later} {at}");
     assert_eq!(reloaded.restart, ["apns.sandbox", "limits"]);
     assert!(reloaded.renewed.is_empty() && reloaded.failed.is_empty());
     let server = with_iphone(&world).await;

@@ -9,7 +9,7 @@ use crate::world::{IAGO, Phone, Stage, TOPICS, message, to};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn case_15_apps_of_one_key_share_its_tokens_and_no_connection() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let config = with_second_app(&stage, &key_file(&stage), "SANDBOXKEY", "SANDBOXTEA");
     let world = stage.serve(&config).await;
     let server = world.chat_server("chat.selfhosted.test").await;
@@ -47,7 +47,7 @@ async fn case_15_apps_of_one_key_share_its_tokens_and_no_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn case_15_apps_of_two_teams_do_not_meet_on_a_connection() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let first = AppleKey::generate("SANDBOXTEA", "SANDBOXKEY").unwrap();
     let second = AppleKey::generate("OTHERTEAM1", "OTHERKEY12").unwrap();
     fs::write(key_file(&stage), first.private_key_pem()).unwrap();
@@ -73,7 +73,7 @@ async fn case_15_apps_of_two_teams_do_not_meet_on_a_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apps_of_one_key_change_it_together() {
-    let stage = Stage::set("").await;
+    let stage = Stage::set_calmly("").await;
     let config = with_second_app(&stage, &key_file(&stage), "SANDBOXKEY", "SANDBOXTEA");
     let world = stage.serve(&config).await;
     let key = super::apple_key("SANDBOXKEY");

@@ -134,17 +134,28 @@ async fn before_anything_was_accepted_two_devices_go_and_they_come_back_with_the
     world.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_quarter_of_the_pushes_is_what_it_takes() {
+/// Registers iPhones that Apple calls bad.
+async fn register_bad(server: &ChatServer, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
+    }
+}
+
+/// A world in which 25 of 100 devices are gone: one more, and the brake is pulled.
+async fn with_a_quarter_gone() -> (World, ChatServer) {
     let world = World::start("").await;
     let server = world.chat_server("chat.selfhosted.test").await;
     register_iphones(&server, 75).await;
     notify_users(&server, 15).await;
-    for number in 0..25 {
-        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
-    }
+    register_bad(&server, 0..25).await;
     notify(&server).await;
-    assert_eq!(world.states_of_devices().await, (75, 0, 25), "25 of 100 is a quarter");
+    assert_eq!(world.states_of_devices().await, (75, 0, 25));
+    (world, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarter_of_the_pushes_is_what_it_takes() {
+    let (world, server) = with_a_quarter_gone().await;
     assert_eq!(world.metric(ENGAGED, &[]).await, 0.0);
     server.register_phone(IAGO, &Phone::apple("badtok-26")).await;
     notify(&server).await;
@@ -181,15 +192,7 @@ async fn refuse_to_bring_back(world: &World, refuses: bool) {
 #[tokio::test]
 async fn who_cannot_come_back_at_once_comes_back_later_and_each_line_is_logged_once() {
     let log = Log::begin();
-    let world = World::start("").await;
-    let server = world.chat_server("chat.selfhosted.test").await;
-    register_iphones(&server, 75).await;
-    notify_users(&server, 15).await;
-    for number in 0..25 {
-        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
-    }
-    notify(&server).await;
-    assert_eq!(world.states_of_devices().await, (75, 0, 25));
+    let (world, server) = with_a_quarter_gone().await;
     refuse_to_bring_back(&world, true).await;
     server.register_phone(IAGO, &Phone::apple("badtok-26")).await;
     notify(&server).await;
@@ -216,21 +219,15 @@ async fn what_was_long_ago_does_not_pull_the_brake_nor_come_back() {
     let server = world.chat_server("chat.selfhosted.test").await;
     register_iphones(&server, 30).await;
     notify_users(&server, 6).await;
-    for number in 0..10 {
-        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
-    }
+    register_bad(&server, 0..10).await;
     notify(&server).await;
     world.clock.advance(Duration::from_secs(17 * 60));
     notify_users(&server, 6).await;
-    for number in 10..20 {
-        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
-    }
+    register_bad(&server, 10..20).await;
     notify(&server).await;
     assert_eq!(world.metric(ENGAGED, &[]).await, 0.0, "40 pushes in each window");
     assert_eq!(world.states_of_devices().await, (30, 0, 20));
-    for number in 20..30 {
-        server.register_phone(IAGO, &Phone::apple(&format!("badtok-{number}"))).await;
-    }
+    register_bad(&server, 20..30).await;
     notify(&server).await;
     assert_eq!(world.metric(ENGAGED, &[]).await, 1.0);
     assert_eq!(world.states_of_devices().await, (30, 20, 10));

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::chance::Chance;
-use crate::world::{ChatServer, Kind, Phone, User, World, to};
+use crate::world::{Chance, ChatServer, Kind, Phone, User, World, to};
 
 const SERVERS: u64 = 4;
 const USERS: u64 = 10;
@@ -43,6 +42,8 @@ pub(super) struct Notification {
     pub(super) devices: Vec<(Kind, String)>,
     /// How often the same request was made.
     pub(super) requests: usize,
+    /// The message it takes down.
+    pub(super) removes: Option<u64>,
 }
 
 impl Notification {
@@ -109,12 +110,13 @@ impl Speaker<'_> {
     pub(super) async fn talk(mut self, go_on: &impl Fn() -> bool) -> Vec<Notification> {
         let mut said = Vec::new();
         while go_on() {
-            said.push(self.say().await);
+            self.say(&mut said).await;
         }
         said
     }
 
-    async fn say(&mut self) -> Notification {
+    /// A notification, and at times that its message was read.
+    async fn say(&mut self, said: &mut Vec<Notification>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let user = self.chance.below(USERS);
         let phones = &self.home.users[usize::try_from(user).expect("users are few")];
@@ -124,8 +126,23 @@ impl Speaker<'_> {
         } else {
             ("push/notify", to(user_of(user), message(number)))
         };
+        let devices: Vec<_> =
+            phones.iter().map(|phone| (phone.kind, phone.token.clone())).collect();
+        let requests = self.send(path, &body).await;
+        said.push(Notification { number, devices: devices.clone(), requests, removes: None });
+        if is_sealed(user) || !self.chance.per_mille(200) {
+            return;
+        }
+        let removal = self.next.fetch_add(1, Ordering::Relaxed);
+        let requests = self.send(path, &to(user_of(user), read(number, removal))).await;
+        said.push(Notification { number: removal, devices, requests, removes: Some(number) });
+    }
+
+    /// Sends a request; how often.
+    async fn send(&mut self, path: &str, body: &Value) -> usize {
+        let server = &self.home.server;
         let send = async || {
-            let reply = self.home.server.json(path, &body).await;
+            let reply = server.json(path, body).await;
             assert_eq!(reply.status, 200, "{}", reply.json);
         };
         let mut requests = 1;
@@ -142,8 +159,7 @@ impl Speaker<'_> {
             }
             _ => send().await,
         }
-        let devices = phones.iter().map(|phone| (phone.kind, phone.token.clone())).collect();
-        Notification { number, devices, requests }
+        requests
     }
 }
 
@@ -178,4 +194,13 @@ fn message(number: u64) -> Value {
             "custom": {"zulip": {"message_ids": [number]}},
         },
     })
+}
+
+/// That a message was read elsewhere.
+fn read(message: u64, number: u64) -> Value {
+    let zulip = json!({"event": "remove", "zulip_message_ids": message.to_string()});
+    let mut gcm = zulip.clone();
+    gcm["content"] = mark(number).into();
+    let custom = json!({"zulip": zulip, "content": mark(number)});
+    json!({"gcm_payload": gcm, "apns_payload": {"badge": 0, "custom": custom}})
 }

@@ -13,11 +13,10 @@ use push_bouncer::sandbox::faults::{Act, Faults, Goaway, Outage, Script, Seen, T
 use tokio::time::sleep;
 
 use super::{
-    chance::Chance,
     journal::{Journal, Journals},
     plan::Plan,
 };
-use crate::world::{Kind, World};
+use crate::world::{Chance, Kind, World};
 
 /// An answer that takes so long is too late for a bouncer whose answers may be lost.
 pub(super) const LATE: Duration = Duration::from_millis(450);

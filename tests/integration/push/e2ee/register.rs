@@ -187,6 +187,7 @@ async fn a_key_that_cannot_be_opened_is_a_fault_of_ours() {
     };
     let change = registration_keys::Entity::update_many().set(foreign);
     change.exec(&world.database().await).await.unwrap();
+    world.announce("registration-keys").await;
 
     let phone = Phone::android("android");
     let sealed = app.seal_phone(&phone, world.seconds());

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
     /// The numbers of this seed; `stream` tells one use of it from the next.
-    pub(super) fn of(seed: u64, stream: u64) -> Self {
+    pub(crate) fn of(seed: u64, stream: u64) -> Self {
         let mut chance = Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ stream);
         chance.next();
         chance
@@ -22,22 +22,22 @@ impl Chance {
     }
 
     /// A number below `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Whether something happens that happens so often in a thousand times.
-    pub(super) fn per_mille(&mut self, often: u64) -> bool {
+    pub(crate) fn per_mille(&mut self, often: u64) -> bool {
         self.below(1000) < often
     }
 
     /// One of these.
-    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[usize::try_from(self.below(of.len() as u64)).expect("it is below a length")]
     }
 
     /// A time in these milliseconds.
-    pub(super) fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
+    pub(crate) fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
         Duration::from_millis(range.start + self.below(range.end - range.start))
     }
 }
