@@ -10,36 +10,30 @@
     reason = "it prints what it measures, and ends where it cannot measure"
 )]
 
-use std::{
-    fs,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+mod shared;
+
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
 use push_bouncer::{
     clock::Clock,
     sandbox::{
         remote_server::RemoteServer,
-        surroundings::{PUBLIC_NAME, Surroundings, SurroundingsOptions},
+        surroundings::{Surroundings, SurroundingsOptions},
     },
 };
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::ServerName;
+use rustls::ClientConfig;
 use serde_json::json;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, sleep},
-};
-use tokio_rustls::TlsConnector;
+use tokio::time::{Instant, sleep};
+
+use shared::{Bouncer, Call, connect, cpu_seconds, free_port, post, tls};
 
 /// Users with two phones each; requests go to them in turn.
 const USERS: usize = 100;
+
+/// Requests over each connection before anything is measured.
+const WARM_UP: usize = 50;
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -48,7 +42,7 @@ fn setting(name: &str, default: usize) -> usize {
 #[tokio::main]
 async fn main() {
     let (requests, connections) = (setting("REQUESTS", 100_000), setting("CONNECTIONS", 32));
-    let port = free_port();
+    let port = free_port().unwrap();
     let options = SurroundingsOptions {
         listen: ([127, 0, 0, 1], port).into(),
         settings: "registration.email_check = \"off\"\nlimits.server.rate = \"100000000/min\"\n\
@@ -59,41 +53,33 @@ async fn main() {
         ..SurroundingsOptions::default()
     };
     let surroundings = Surroundings::start(options, Clock::default()).await.unwrap();
-    let mut bouncer = start(&surroundings);
+    let bouncer = Bouncer::start(&surroundings).unwrap();
     let address = ([127, 0, 0, 1], port).into();
     let server = RemoteServer::new(address, surroundings.authority(), "chat.example.org").unwrap();
     wait_until_it_serves(&server).await;
-    println!("resident memory at rest: {:.1} MB", memory(&bouncer));
+    println!("resident memory at rest: {:.1} MB", bouncer.memory().unwrap());
     register_phones(&server).await;
 
-    let tls = tls(&surroundings);
+    let tls = tls(&surroundings).unwrap();
     let per_connection = requests / connections;
     let request = Arc::new((server.authorization(), bodies()));
     // Connections to the push services, caches and statements are there before anything is measured.
-    run(port, &tls, &request, connections, 50).await;
-    let (cpu_before, began) = (cpu_seconds(&bouncer), Instant::now());
-    run(port, &tls, &request, connections, per_connection).await;
-    let (cpu, wall) = (cpu_seconds(&bouncer) - cpu_before, began.elapsed().as_secs_f64());
+    run(port, &tls, &request, connections, 0..WARM_UP).await;
+    let process = bouncer.process.id();
+    let (cpu_before, began) = (cpu_seconds(process).unwrap(), Instant::now());
+    run(port, &tls, &request, connections, WARM_UP..WARM_UP + per_connection).await;
+    let (cpu, wall) = (cpu_seconds(process).unwrap() - cpu_before, began.elapsed().as_secs_f64());
     let sent = per_connection * connections;
     println!("{sent} requests over {connections} connections in {wall:.2} s");
     #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 requests")]
     let per_request = cpu * 1e6 / sent as f64;
     println!("CPU per request: {per_request:.1} us, per push: {:.1} us", per_request / 2.0);
-    println!("resident memory after the load: {:.1} MB", memory(&bouncer));
+    println!("resident memory after the load: {:.1} MB", bouncer.memory().unwrap());
     let (apns, fcm) = (surroundings.apns.counters(), surroundings.fcm.counters());
     println!("accepted by APNs: {}, by FCM: {}", apns.accepted, fcm.accepted);
+    let all = (connections * WARM_UP + sent) as u64;
+    assert_eq!((apns.accepted, fcm.accepted), (all, all), "each was sent");
     println!("connections: {} to APNs, {} to FCM", apns.connections, fcm.connections);
-    bouncer.kill().unwrap();
-    bouncer.wait().unwrap();
-}
-
-fn start(surroundings: &Surroundings) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_push-bouncer"))
-        .args(["serve", "--config"])
-        .arg(surroundings.config_file())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
 }
 
 async fn wait_until_it_serves(server: &RemoteServer) {
@@ -123,8 +109,16 @@ async fn register_phones(server: &RemoteServer) {
     }
 }
 
+/// Stands where each request has a number of its own: what comes again is not sent again.
+const MESSAGE: u64 = 1_000_000_000;
+
+/// A body with this number of its message.
+fn numbered(body: &str, message: u64) -> Bytes {
+    Bytes::from(body.replace(&MESSAGE.to_string(), &(MESSAGE + message).to_string()))
+}
+
 /// The body of a message as a server of 10.x sends it, one for each user.
-fn bodies() -> Vec<Bytes> {
+fn bodies() -> Vec<String> {
     let about = json!({
         "server": "chat.example.org", "realm_id": 2, "realm_name": "Example",
         "realm_uri": "https://chat.example.org", "realm_url": "https://chat.example.org", "user_id": 7,
@@ -134,7 +128,7 @@ fn bodies() -> Vec<Bytes> {
     let mut gcm = about.clone();
     for (name, value) in [
         ("event", json!("message")),
-        ("zulip_message_id", json!(42)),
+        ("zulip_message_id", json!(MESSAGE)),
         ("content", json!("Shall we take the green one? It goes well with the grey of the walls.")),
         ("content_truncated", json!(false)),
         ("sender_full_name", json!("Cordelia")),
@@ -143,7 +137,7 @@ fn bodies() -> Vec<Bytes> {
         gcm[name] = value;
     }
     let mut custom = about;
-    custom["message_ids"] = json!([42]);
+    custom["message_ids"] = json!([MESSAGE]);
     let body = |user: usize| {
         let body = json!({
             "user_id": user, "gcm_payload": gcm, "gcm_options": {"priority": "high"},
@@ -154,7 +148,7 @@ fn bodies() -> Vec<Bytes> {
             "android_devices": [format!("android-phone-{user}")],
             "apple_devices": [format!("{:064x}", user + 1)],
         });
-        Bytes::from(body.to_string())
+        body.to_string()
     };
     (0..USERS).map(body).collect()
 }
@@ -162,17 +156,25 @@ fn bodies() -> Vec<Bytes> {
 async fn run(
     port: u16,
     tls: &Arc<ClientConfig>,
-    request: &Arc<(String, Vec<Bytes>)>,
+    request: &Arc<(String, Vec<String>)>,
     connections: usize,
-    per_connection: usize,
+    numbers: Range<usize>,
 ) {
     let tasks: Vec<_> = (0..connections)
         .map(|first| {
             let (tls, request) = (Arc::clone(tls), Arc::clone(request));
+            let numbers = numbers.clone();
             tokio::spawn(async move {
-                let mut sender = connect(port, tls).await;
-                for number in 0..per_connection {
-                    notify(&mut sender, &request.0, &request.1[(first + number) % USERS]).await;
+                let mut sender = connect(port, tls).await.unwrap();
+                for number in numbers {
+                    let message = (number * connections + first) as u64;
+                    let call = Call {
+                        path: "push/notify",
+                        content_type: "application/json",
+                        authorization: request.0.clone(),
+                        body: numbered(&request.1[(first + number) % USERS], message),
+                    };
+                    post(&mut sender, call).await.unwrap();
                 }
             })
         })
@@ -180,61 +182,4 @@ async fn run(
     for task in tasks {
         task.await.unwrap();
     }
-}
-
-async fn connect(port: u16, tls: Arc<ClientConfig>) -> SendRequest<Full<Bytes>> {
-    let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    tcp.set_nodelay(true).unwrap();
-    let name = ServerName::try_from(PUBLIC_NAME).unwrap();
-    let stream = TlsConnector::from(tls).connect(name, tcp).await.unwrap();
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    sender
-}
-
-async fn notify(sender: &mut SendRequest<Full<Bytes>>, authorization: &str, body: &Bytes) {
-    let request = Request::post("/api/v1/remotes/push/notify")
-        .header(header::HOST, PUBLIC_NAME)
-        .header(header::USER_AGENT, "ZulipServer/10.0")
-        .header(header::AUTHORIZATION, authorization)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body.clone()))
-        .unwrap();
-    sender.ready().await.unwrap();
-    let answer = sender.send_request(request).await.unwrap();
-    let status = answer.status();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&body));
-}
-
-fn tls(surroundings: &Surroundings) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(surroundings.authority().certificate_der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Resident memory in megabytes, as Linux tells it.
-fn memory(process: &Child) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1000.0
-}
-
-/// User and system time in seconds, as Linux tells it; its tick is 10 ms.
-fn cpu_seconds(process: &Child) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
-    let (_, after_name) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / 100.0
 }
