@@ -13,7 +13,8 @@ use entities::{
     realm_counts, registration_key_uses,
 };
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExprTrait as _, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, ExprTrait as _,
+    TransactionTrait as _,
     sea_query::{
         Alias, Condition, DeleteStatement, DynIden, Expr, IntoIden, Order, Query, SelectStatement,
     },
@@ -24,6 +25,11 @@ use crate::{clock::Timestamp, config::RetentionConfig, domain::statistics::Count
 
 /// To count the old rows of a large table takes longer than a statement of a request may.
 const COUNTED_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// A table that PostgreSQL has no statistics of yet, as after an import, seems small to it: it would read and sort all
+/// old rows for each batch.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+    SET LOCAL enable_sort = off";
 
 /// Rows that are kept for the same reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,9 +225,13 @@ impl Registry {
     }
 }
 
-async fn delete<C: ConnectionTrait>(
-    database: &C,
-    statement: &DeleteStatement,
-) -> Result<u64, DbErr> {
-    database.execute(statement).await.map(|result| result.rows_affected())
+async fn delete(database: &DatabaseConnection, statement: &DeleteStatement) -> Result<u64, DbErr> {
+    if database.get_database_backend() == DbBackend::Sqlite {
+        return database.execute(statement).await.map(|result| result.rows_affected());
+    }
+    let transaction = database.begin().await?;
+    transaction.execute_unprepared(BY_INDEX).await?;
+    let deleted = transaction.execute(statement).await?.rows_affected();
+    transaction.commit().await?;
+    Ok(deleted)
 }

@@ -58,11 +58,10 @@ async fn postgresql_finds_old_rows_by_index() {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     let database = Database::connect(options).await.unwrap();
-    // Nothing of this stays; and tables without a row are read as a whole, or sorted, only where there is no other way.
+    // Nothing of this stays.
     let transaction = database.begin().await.unwrap();
-    let settings = "SET LOCAL search_path = pg_temp; SET LOCAL enable_seqscan = off;
-        SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
-    transaction.execute_unprepared(settings).await.unwrap();
+    transaction.execute_unprepared("SET LOCAL search_path = pg_temp").await.unwrap();
+    transaction.execute_unprepared(BY_INDEX).await.unwrap();
     for (rows, plan) in plans(&transaction).await {
         let is_by_time = |line: &str| {
             line.contains("Index Cond") && line.contains(&format!("{} <", rows.moment))
