@@ -22,12 +22,10 @@ pub(crate) use load::{Load, Plan};
 /// With `PUSH_BOUNCER_LONG` one world follows the other for so long.
 const LONG: Duration = Duration::from_secs(150);
 
-/// What every node is told: nothing but its limits may stand in the way of the load, and all tests share the connections
-/// of one PostgreSQL server.
+/// What every node is told: nothing but its limits may stand in the way of the load.
 pub(crate) const SETTINGS: &str = "limits.ip.rate = \"1000000/min\"\n\
     limits.login.rate = \"1000000/min\"\n\
-    registration.email_check = \"off\"\n\
-    database.max_connections = 4\n";
+    registration.email_check = \"off\"\n";
 
 /// Where the limit of servers is not what is looked at.
 pub(crate) const UNLIMITED: &str = "limits.server.rate = \"1000000/min\"\n";

@@ -64,3 +64,9 @@ async fn outcomes(world: &World, outcome: &str) -> f64 {
     let label = format!("outcome=\"{outcome}\"");
     world.metric("push_bouncer_pushes_total", &[&label]).await
 }
+
+/// Waits until so many pushes have this final outcome: it is counted after the push service has answered.
+async fn until_outcomes(world: &World, outcome: &str, pushes: f64) {
+    let label = format!("outcome=\"{outcome}\"");
+    world.until_metric("push_bouncer_pushes_total", &[&label], pushes).await;
+}

@@ -124,12 +124,17 @@ impl Stage {
             true => "",
             false => "http.shutdown_grace = \"1s\"\n",
         };
+        // Many tests share one PostgreSQL, which lets a hundred in.
+        let connections = "database.max_connections = 4\n";
         let options = SurroundingsOptions {
             database_url: database.url().map(str::to_owned),
             topics: TOPICS.map(str::to_owned).to_vec(),
             project: PROJECT.to_owned(),
             account: Some(account::of(PROJECT)),
-            settings: format!("dns.servers = [\"{}\"]\n{grace}{settings}", dns.address()),
+            settings: format!(
+                "dns.servers = [\"{}\"]\n{grace}{connections}{settings}",
+                dns.address()
+            ),
             ..SurroundingsOptions::default()
         };
         let surroundings =

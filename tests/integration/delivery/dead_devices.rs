@@ -200,7 +200,7 @@ async fn case_21_a_device_of_another_project_is_left_alone_for_an_hour() {
     assert_eq!(world.arrived(), (0, 1), "it is not asked about again");
     assert_eq!(world.states_of_devices().await, (0, 1, 0));
     let labels = ["provider=\"fcm\"", "outcome=\"auth_failed\""];
-    assert_eq!(world.metric("push_bouncer_pushes_total", &labels).await, 3.0);
+    world.until_metric("push_bouncer_pushes_total", &labels, 3.0).await;
 
     server.register_phone(IAGO, &phone).await;
     notify(&server).await;

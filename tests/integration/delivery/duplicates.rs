@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{NOTICED, accepted, outcomes, until_accepted, with_phones};
+use super::{NOTICED, accepted, outcomes, until_accepted, until_outcomes, with_phones};
 use crate::world::{ChatServer, IAGO, Phone, User, World, message, to, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,17 +54,17 @@ async fn a_repeat_reaches_only_devices_that_did_not_accept() {
     // The two that accepted are not asked; the one that failed is, and fails again.
     assert_eq!(totals(&server.notify(&body).await), (Some(1), Some(2)), "the totals stay");
     assert_eq!(world.arrived(), (3, 1));
-    assert_eq!(outcomes(&world, "deduplicated").await, 2.0);
+    until_outcomes(&world, "deduplicated", 2.0).await;
 
     world.surroundings.apns.faults().set_script(None);
     assert_eq!(totals(&server.notify(&body).await), (Some(1), Some(2)));
     assert_eq!((each(&world, &phones), accepted(&world, &refused)), ([1, 1], 1));
     assert_eq!(totals(&server.notify(&body).await), (Some(1), Some(2)));
     assert_eq!(world.arrived(), (4, 1), "now all have accepted it");
-    assert_eq!(outcomes(&world, "deduplicated").await, 7.0);
-    assert_eq!(outcomes(&world, "payload_rejected").await, 2.0);
-    assert_eq!(outcomes(&world, "accepted").await, 3.0);
-    assert_eq!(world.metric("push_bouncer_pushes_total", &[]).await, 12.0, "each push once");
+    until_outcomes(&world, "deduplicated", 7.0).await;
+    until_outcomes(&world, "payload_rejected", 2.0).await;
+    until_outcomes(&world, "accepted", 3.0).await;
+    world.until_metric("push_bouncer_pushes_total", &[], 12.0).await;
     world.shutdown().await;
 }
 
@@ -80,7 +80,7 @@ async fn what_is_still_tried_is_not_doubled() {
     }
     let waiting = world.metric("push_bouncer_push_retry_entries", &[]).await;
     assert!(waiting <= 2.0, "one for each phone: {waiting}");
-    assert_eq!(outcomes(&world, "deduplicated").await, 4.0);
+    until_outcomes(&world, "deduplicated", 4.0).await;
     for faults in [world.surroundings.apns.faults(), world.surroundings.fcm.faults()] {
         faults.set_outage(None);
     }
@@ -173,7 +173,7 @@ async fn the_same_request_ten_times_at_once_reaches_each_device_once() {
         (world.metric("push_bouncer_pushes_total", &[]).await == 20.0).then_some(())
     })
     .await;
-    assert_eq!(outcomes(&world, "deduplicated").await, 18.0);
+    until_outcomes(&world, "deduplicated", 18.0).await;
     assert_eq!(world.arrived(), (1, 1));
     world.shutdown().await;
 }
@@ -196,7 +196,7 @@ async fn an_encrypted_body_that_comes_again_is_known_and_one_encrypted_anew_is_n
         assert_eq!(answer["delete_token_ids"], json!([]));
     }
     assert_eq!(each(&world, &phones), [1, 1]);
-    assert_eq!(outcomes(&world, "deduplicated").await, 4.0);
+    until_outcomes(&world, "deduplicated", 4.0).await;
     server.notify_encrypted(REALM, &pushes("AB==")).await;
     assert_eq!(each(&world, &phones), [2, 2]);
     world.shutdown().await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{accepted, outcomes};
+use super::{accepted, until_outcomes};
 use crate::world::{ChatServer, IAGO, Phone, Stage, TOPICS, World, message, to, until};
 
 const REALM: &str = "7d6e5f40-1111-4222-8333-444455556666";
@@ -41,9 +41,9 @@ async fn assert_counted(world: &World, notifications: f64) {
         let counted = world.metric("push_bouncer_pushes_total", &labels).await;
         assert_eq!(counted, notifications, "{provider}");
     }
-    assert_eq!(outcomes(world, "accepted").await, notifications);
+    until_outcomes(world, "accepted", notifications).await;
     let partial = ["result=\"partial\""];
-    assert_eq!(world.metric("push_bouncer_notifications_total", &partial).await, notifications);
+    world.until_metric("push_bouncer_notifications_total", &partial, notifications).await;
     assert_eq!(world.arrived(), (notifications as usize, 0));
 }
 

@@ -104,7 +104,7 @@ async fn a_project_that_fails_does_not_keep_pushes_from_the_phones_of_another() 
     let asked = world.arrived().1;
     assert!(asked > 0, "the first project was asked before");
     let labels = ["provider=\"fcm\"", "app=\"second\"", "outcome=\"accepted\""];
-    assert_eq!(world.metric("push_bouncer_pushes_total", &labels).await, 25.0);
+    world.until_metric("push_bouncer_pushes_total", &labels, 25.0).await;
     let is_available = async |app| {
         let labels = ["provider=\"fcm\"", app];
         world.metric("push_bouncer_provider_available", &labels).await == 1.0

@@ -10,7 +10,7 @@ use push_bouncer::sandbox::faults::{Act, Goaway, Outage, Reset, Script, Seen};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{NOTICED, accepted, outcomes, until_accepted, with_phones};
+use super::{NOTICED, accepted, outcomes, until_accepted, until_outcomes, with_phones};
 use crate::world::{IAGO, Phone, User, World, message, to, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ async fn case_08_one_device_that_gets_too_much_waits_alone_and_in_order() {
         .map(|push| push.body["zulip"]["message_ids"].clone())
         .collect();
     assert_eq!(sent, [json!([1]), json!([2]), json!([3])]);
-    assert_eq!(outcomes(&world, "accepted").await, 6.0);
+    until_outcomes(&world, "accepted", 6.0).await;
     world.shutdown().await;
 }
 
@@ -80,9 +80,9 @@ async fn case_09_a_service_that_fails_is_asked_again_under_the_same_id() {
         assert!(ids.iter().all(|id| *id == ids[0]), "{reason}: {ids:?}");
     }
     assert_eq!(accepted(&world, &android), 3, "the other service is not concerned");
-    assert_eq!(world.metric("push_bouncer_push_retries_total", &["http_5xx", "apns"]).await, 6.0);
-    assert_eq!(outcomes(&world, "accepted").await, 6.0);
-    assert_eq!(world.metric("push_bouncer_pushes_total", &[]).await, 6.0, "each once");
+    world.until_metric("push_bouncer_push_retries_total", &["http_5xx", "apns"], 6.0).await;
+    until_outcomes(&world, "accepted", 6.0).await;
+    world.until_metric("push_bouncer_pushes_total", &[], 6.0).await;
     world.shutdown().await;
 }
 
@@ -165,7 +165,7 @@ async fn case_17_a_push_is_not_sent_after_its_expiry_nor_does_a_retry_put_it_off
     })
     .await;
     assert_eq!((world.arrived().0, accepted(&world, &iphone)), (2, 0));
-    assert_eq!(outcomes(&world, "provider_error").await, 1.0);
+    until_outcomes(&world, "provider_error", 1.0).await;
     world.shutdown().await;
 }
 
@@ -183,7 +183,7 @@ async fn case_19_a_message_that_google_calls_malformed_is_not_sent_again_and_the
     world.clock.advance(60 * MINUTE);
     sleep(NOTICED).await;
     assert_eq!(world.arrived(), (0, 2), "each once");
-    assert_eq!(outcomes(&world, "payload_rejected").await, 2.0);
+    until_outcomes(&world, "payload_rejected", 2.0).await;
     let errors = world.metric("push_bouncer_push_errors_total", &["INVALID_ARGUMENT"]).await;
     assert_eq!(errors, 2.0, "the operator can see it");
     assert_eq!(world.states_of_devices().await, (1, 0, 0), "it is no suspect");

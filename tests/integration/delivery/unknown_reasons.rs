@@ -10,7 +10,7 @@ use std::{
 
 use push_bouncer::sandbox::faults::{Act, Script};
 
-use super::{outcomes, with_phones};
+use super::{until_outcomes, with_phones};
 use crate::{
     log::Log,
     world::{IAGO, Phone, message, to},
@@ -53,8 +53,8 @@ async fn an_unknown_reason_is_told_once_an_hour_if_it_is_a_word_and_never_with_a
     for phone in [&iphone, &other_iphone, &other_android] {
         assert!(!log.text().contains(&phone.token));
     }
-    assert_eq!(outcomes(&world, "provider_error").await, 6.0);
-    assert_eq!(world.metric("push_bouncer_push_errors_total", &["other"]).await, 6.0);
+    until_outcomes(&world, "provider_error", 6.0).await;
+    world.until_metric("push_bouncer_push_errors_total", &["other"], 6.0).await;
 
     world.clock.advance(HOUR);
     server.notify(&to(IAGO, message())).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{outcomes, with_phones};
+use super::{until_outcomes, with_phones};
 use crate::world::{IAGO, Phone, World, to};
 
 const REALM: &str = "7d6e5f40-1111-4222-8333-444455556666";
@@ -16,8 +16,8 @@ async fn a_phone_to_whose_kind_nothing_is_said_has_an_outcome_too() {
     assert_eq!(answer["total_android_devices"], 1);
     assert_eq!(world.arrived(), (1, 0));
     let labels = ["provider=\"fcm\"", "app=\"none\"", "outcome=\"not_addressed\""];
-    assert_eq!(world.metric("push_bouncer_pushes_total", &labels).await, 1.0);
-    assert_eq!(world.metric("push_bouncer_pushes_total", &[]).await, 2.0);
+    world.until_metric("push_bouncer_pushes_total", &labels, 1.0).await;
+    world.until_metric("push_bouncer_pushes_total", &[], 2.0).await;
     world.shutdown().await;
 }
 
@@ -30,7 +30,7 @@ async fn encrypted_pushes_beyond_a_thousand_are_counted() {
     let pushes: Vec<Value> =
         (0..1003).map(|number| Phone::android("android").push_of_11(number, "AA==")).collect();
     server.notify_encrypted(REALM, &pushes).await;
-    assert_eq!(outcomes(&world, "too_many").await, 3.0);
-    assert_eq!(world.metric("push_bouncer_pushes_total", &[]).await, 3.0);
+    until_outcomes(&world, "too_many", 3.0).await;
+    world.until_metric("push_bouncer_pushes_total", &[], 3.0).await;
     world.shutdown().await;
 }

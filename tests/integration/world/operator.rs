@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::World;
+use super::{World, waiting::until};
 
 /// Far above what loopback needs.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
@@ -24,6 +24,12 @@ impl World {
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let (_, text) = self.operator_get("/metrics").await;
         sum_of(&text, name, labels)
+    }
+
+    /// Waits until it is this: what somebody else was seen to do may be counted here a moment later.
+    pub(crate) async fn until_metric(&self, name: &str, labels: &[&str], value: f64) {
+        let is_so = async || (self.metric(name, labels).await == value).then_some(());
+        until(&format!("{name} {labels:?} is {value}"), is_so).await;
     }
 }
 

@@ -41,7 +41,7 @@ async fn each_is_sent_once(then: impl Fn(&Arc<Line>, u32) + Send + Sync + 'stati
     })
     .await;
     let accepted = ["outcome=\"accepted\""];
-    assert_eq!(world.metric("push_bouncer_pushes_total", &accepted).await, 2.0);
+    world.until_metric("push_bouncer_pushes_total", &accepted, 2.0).await;
     assert_eq!(peer.arrived(), 2, "each once");
     world.shutdown().await;
 }

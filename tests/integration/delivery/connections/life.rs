@@ -40,7 +40,7 @@ async fn case_10_goaway_resends_above_last_stream_id() {
     assert_eq!(answered, [4, 3], "three were answered by the old connection, three by the new one");
     assert_eq!(lines[0].seen().heads.len(), 7);
     let goaways = ["provider=\"apns\"", "reason=\"no_error\""];
-    assert_eq!(world.metric("push_bouncer_provider_goaways_total", &goaways).await, 1.0);
+    world.until_metric("push_bouncer_provider_goaways_total", &goaways, 1.0).await;
     until("the old connection is closed", async || lines[0].is_closed().then_some(())).await;
     assert_eq!((connections(&world, "open").await, connections(&world, "draining").await), (1, 0));
     world.shutdown().await;
@@ -212,7 +212,7 @@ async fn case_26_calm_is_kept_after_enhance_your_calm() {
     let most_open = peer.lines()[1].seen().most_open;
     assert!((1..=25).contains(&most_open), "it allows 100 and gets {most_open} at once so soon");
     let goaways = ["provider=\"apns\"", "reason=\"enhance_your_calm\""];
-    assert_eq!(world.metric("push_bouncer_provider_goaways_total", &goaways).await, 1.0);
+    world.until_metric("push_bouncer_provider_goaways_total", &goaways, 1.0).await;
     world.shutdown().await;
 }
 
@@ -277,7 +277,7 @@ async fn connections_are_opened_by_need_and_closed_when_idle() {
     let closed: Vec<bool> = peer.lines().iter().map(|line| line.is_closed()).collect();
     assert_eq!(closed, [false, true, true], "the first one stays");
     let answers = ["provider=\"apns\"", "code=\"200\""];
-    assert_eq!(world.metric("push_bouncer_provider_responses_total", &answers).await, 60.0);
+    world.until_metric("push_bouncer_provider_responses_total", &answers, 60.0).await;
     world.shutdown().await;
 }
 

@@ -200,6 +200,6 @@ async fn a_peer_that_lets_nobody_in_is_not_stormed() {
     let opened = peer.lines().len();
     assert!((2..=10).contains(&opened), "{opened} connections in four seconds");
     assert!(peer.arrived() <= opened, "{} requests on {opened} connections", peer.arrived());
-    assert_eq!(world.metric("push_bouncer_provider_available", &["apns"]).await, 1.0);
+    world.until_metric("push_bouncer_provider_available", &["apns"], 1.0).await;
     world.shutdown().await;
 }

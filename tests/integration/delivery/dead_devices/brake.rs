@@ -34,7 +34,7 @@ async fn one_wrong_topic_for_a_whole_app_costs_no_device() {
     notify_users(&server, 40).await;
     notify_users(&server, 40).await;
     assert_eq!(world.states_of_devices().await, (0, 200, 0), "all are there");
-    assert_eq!(world.metric(ENGAGED, &["app=\"sandbox\"", "provider=\"apns\""]).await, 1.0);
+    world.until_metric(ENGAGED, &["app=\"sandbox\"", "provider=\"apns\""], 1.0).await;
     assert_eq!(world.metric(ENGAGED, &["provider=\"fcm\""]).await, 0.0);
     assert_eq!(apns.requests().len(), 400, "suspects are sent to");
 
@@ -87,7 +87,7 @@ async fn a_brake_that_is_on_stays_on_over_a_restart_and_only_the_dead_go() {
     let config = world.surroundings.config().to_owned();
     let world = world.again(&config).await;
     let server = world.same_chat_server(&server);
-    assert_eq!(world.metric(ENGAGED, &["provider=\"apns\""]).await, 1.0);
+    world.until_metric(ENGAGED, &["provider=\"apns\""], 1.0).await;
     for words in ["dead", "badtok", "nottopic"] {
         server.register_phone(IAGO, &Phone::apple(words)).await;
     }
@@ -159,7 +159,7 @@ async fn a_quarter_of_the_pushes_is_what_it_takes() {
     assert_eq!(world.metric(ENGAGED, &[]).await, 0.0);
     server.register_phone(IAGO, &Phone::apple("badtok-26")).await;
     notify(&server).await;
-    assert_eq!(world.metric(ENGAGED, &[]).await, 1.0);
+    world.until_metric(ENGAGED, &[], 1.0).await;
     assert_eq!(world.states_of_devices().await, (75, 26, 0), "all of the window come back");
     world.shutdown().await;
 }
@@ -196,7 +196,7 @@ async fn who_cannot_come_back_at_once_comes_back_later_and_each_line_is_logged_o
     refuse_to_bring_back(&world, true).await;
     server.register_phone(IAGO, &Phone::apple("badtok-26")).await;
     notify(&server).await;
-    assert_eq!(world.metric(ENGAGED, &[]).await, 1.0);
+    world.until_metric(ENGAGED, &[], 1.0).await;
     until("it was tried again, in vain", async || {
         (world.metric("push_bouncer_db_errors_total", &[]).await >= 3.0).then_some(())
     })
@@ -229,7 +229,7 @@ async fn what_was_long_ago_does_not_pull_the_brake_nor_come_back() {
     assert_eq!(world.states_of_devices().await, (30, 0, 20));
     register_bad(&server, 20..30).await;
     notify(&server).await;
-    assert_eq!(world.metric(ENGAGED, &[]).await, 1.0);
+    world.until_metric(ENGAGED, &[], 1.0).await;
     assert_eq!(world.states_of_devices().await, (30, 20, 10));
     world.shutdown().await;
 }
@@ -243,7 +243,7 @@ async fn a_wrong_project_costs_no_device_and_shows() {
         server.register_phone(User::number(100 + number / 5), &phone).await;
     }
     notify_users(&server, 12).await;
-    assert_eq!(world.metric(ENGAGED, &["provider=\"fcm\"", "app=\"sandbox\""]).await, 1.0);
+    world.until_metric(ENGAGED, &["provider=\"fcm\"", "app=\"sandbox\""], 1.0).await;
     assert_eq!(world.states_of_devices().await, (0, 60, 0));
     assert_eq!(world.arrived(), (0, 60));
     let told = world.done(&["brake", "release", "fcm", "sandbox", "--restore"]).await;

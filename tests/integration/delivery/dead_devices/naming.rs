@@ -26,7 +26,7 @@ async fn engage(world: &World, server: &ChatServer) {
     }
     server.notify(&to(User::number(1), message())).await;
     refuse_all(world, None);
-    assert_eq!(world.metric("push_bouncer_token_brake_engaged", &[]).await, 1.0);
+    world.until_metric("push_bouncer_token_brake_engaged", &[], 1.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
