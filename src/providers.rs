@@ -1,8 +1,10 @@
 //! The push services: what to say to them, and what their answers mean.
 
 pub mod apns;
+mod attempt;
 mod clock_skew;
 mod credential;
+mod error;
 pub mod fcm;
 mod gate;
 mod json_web_token;
@@ -18,19 +20,20 @@ use std::{
 
 use http::header;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Timestamp},
     config::{Config, OutboundConfig},
     domain::device::{Provider, Target},
     metrics::{Metrics, ProviderLabels, PushErrorLabels, RetryCause, RetryLabels},
-    outbound::{OriginError, Reply, Trust, TrustError, Way},
+    outbound::{Reply, Trust, Way},
     random::Random,
 };
 
 pub use apns::ApnsMessage;
+pub use attempt::{Attempt, Attempted};
 pub use credential::Credential;
+pub use error::ProvidersError;
 pub use fcm::{FcmMessage, FcmMessageError, FcmReason};
 pub use outcome::{Delay, Failure, Outcome, RejectionReason, Scope, Why};
 pub use reload::Reloaded;
@@ -38,45 +41,6 @@ use unknown_words::UnknownWords;
 
 /// Who asks for a longer pause than this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-
-/// Why the push services cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ProvidersError {
-    /// A file cannot be read.
-    #[error("cannot read `{path}`: {source}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A credential is not what it should be.
-    #[error("`{path}`: {problem}")]
-    Credential {
-        /// The file.
-        path: String,
-        /// What is wrong, and what would be right.
-        problem: String,
-    },
-    /// An app has no credential at all.
-    #[error("`{app}` has neither a key nor a certificate")]
-    NoCredential {
-        /// The app's section of the configuration.
-        app: String,
-    },
-    /// Authorities or a client certificate cannot be used.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// An address of a push service is none.
-    #[error(transparent)]
-    Origin(#[from] OriginError),
-}
-
-impl ProvidersError {
-    fn credential(path: &Path, problem: &str) -> Self {
-        Self::Credential { path: path.display().to_string(), problem: problem.to_owned() }
-    }
-}
 
 /// What every app is made with.
 #[derive(Clone)]
@@ -166,34 +130,6 @@ impl AppKey {
     }
 }
 
-/// One notification to one device, to be tried once.
-pub struct Attempt<'a> {
-    /// Where it goes.
-    pub target: &'a Target,
-    /// The app to begin with, of those that may reach it.
-    pub app: Option<AppKey>,
-    /// What it says.
-    pub message: &'a Message,
-    /// What Apple calls it; the same in each attempt, so that Apple shows it once.
-    pub id: Uuid,
-    /// On whose behalf, by our key of the remote server: each has a fair share of the connections.
-    pub owner: i64,
-    /// When it was asked for.
-    pub asked_at: Timestamp,
-}
-
-/// What became of one attempt.
-pub struct Attempted {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// When it was sent.
-    pub at: Timestamp,
-    /// The app whose push service had the last word.
-    pub app: Option<AppKey>,
-    /// What the app that it began with said, where that is another one.
-    pub first: Option<Outcome>,
-}
-
 impl Providers {
     /// Reads all credentials; opens no connection yet.
     ///
@@ -279,16 +215,17 @@ impl Providers {
         let began = Instant::now();
         let at = self.clock.now();
         let provider = attempt.target.provider;
-        let mut said_first = None;
+        let mut others = Vec::new();
         let (app, outcome) = match (attempt.app, attempt.message) {
             (Some(app), Message::Apns(message)) => {
                 (Some(app), self.apns.send(app.0, attempt, message).await)
             }
             (Some(app), Message::Fcm(message)) => {
                 let first = app.0 - self.first_project;
-                let (project, outcome, of_first) = self.fcm.send(first, attempt, message).await;
-                said_first = of_first;
-                (Some(AppKey(self.first_project + project)), outcome)
+                let (project, outcome, said) = self.fcm.send(first, attempt, message).await;
+                let key = |project| AppKey(self.first_project + project);
+                others = said.into_iter().map(|(project, said)| (key(project), said)).collect();
+                (Some(key(project)), outcome)
             }
             (None, _) => (None, Outcome::NotConfigured),
         };
@@ -302,7 +239,7 @@ impl Providers {
         {
             self.metrics.push_errors.get_or_create(&PushErrorLabels { provider, reason }).inc();
         }
-        Attempted { outcome, at, app, first: said_first }
+        Attempted { outcome, at, app, others }
     }
 }
 

@@ -61,22 +61,17 @@ impl Shared {
                 }
             }
         };
-        let Some(Attempted { outcome, at, app, first }) = attempted else {
+        let Some(Attempted { outcome, at, app, others }) = attempted else {
             return (Some(asked), Step::Decided(Final::cut()));
         };
         let now = self.clock.running();
         if let Some(ticket) = ticket {
-            match app {
-                Some(app) if app != asked => {
-                    match first {
-                        Some(first) => self.learn(parcel, asked, ticket, now, &first),
-                        None => self.breakers.told_nothing(asked, ticket),
-                    }
-                    if let Some(ticket) = self.breakers.ticket(app) {
-                        self.learn(parcel, app, ticket, now, &outcome);
-                    }
+            let last = (app.unwrap_or(asked), &outcome);
+            for (app, said) in others.iter().map(|(app, said)| (*app, said)).chain([last]) {
+                let ticket = if app == asked { Some(ticket) } else { self.breakers.ticket(app) };
+                if let Some(ticket) = ticket {
+                    self.learn(parcel, app, ticket, now, said);
                 }
-                _ => self.learn(parcel, asked, ticket, now, &outcome),
             }
         }
         let label = outcome.label();

@@ -3,9 +3,11 @@
 //! Requests: <https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns>,
 //! answers: <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>.
 
+mod answer;
 mod app;
 mod authentication_token;
 mod generation;
+mod headers;
 mod lesson;
 mod message;
 mod rejection;

@@ -13,7 +13,7 @@ mod renewal;
 mod service_account;
 mod succession;
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, iter, ops::Range, sync::Arc, time::Duration};
 
 pub use message::{FcmMessage, FcmMessageError};
 use project::Project;
@@ -75,9 +75,8 @@ impl Fcm {
         known.map_or(0..self.projects.len(), |known| known..known + 1)
     }
 
-    /// Sends to one device by the project in this place, and where Google says that the device is another
-    /// project's, by the others in turn, all of them begun before one deadline; which of them had the last word, and
-    /// where that is another one, what the first said.
+    /// Sends to one device by the project in this place, and where that does not decide, by the others in turn, all
+    /// of them begun before one deadline; which of them had the last word, and what the others said that were asked.
     ///
     /// Where none decides, the word counts of one that may have taken it and whose answer was lost.
     pub(super) async fn send(
@@ -85,48 +84,40 @@ impl Fcm {
         first: usize,
         attempt: &Attempt<'_>,
         message: &FcmMessage,
-    ) -> (usize, Outcome, Option<Outcome>) {
+    ) -> (usize, Outcome, Vec<(usize, Outcome)>) {
+        let mut said = Vec::new();
         if message.is_too_large() {
             let reason = RejectionReason::Fcm(FcmReason::InvalidArgument);
-            return (first, Outcome::Rejected(reason), None);
+            return (first, Outcome::Rejected(reason), said);
         }
         let deadline = Instant::now() + self.attempt_timeout;
-        let is_known = attempt.target.fcm_app.is_some();
-        let mut unasked = self.projects.len();
-        let mut start_by = |is_last: bool| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let shares = if is_last { 1 } else { unasked };
-            unasked -= 1;
-            deadline - left + left / u32::try_from(shares.max(1)).unwrap_or(u32::MAX)
-        };
-        let outcome = self.projects[first].send(attempt, message, start_by(is_known)).await;
+        // The place among `said` of the word that counts where none decides.
         let mut undecided = None;
-        match outcome {
-            ref mismatch if is_of_another_project(mismatch) => {}
-            // Nobody knows whether it is this one's.
-            Outcome::Delayed(ref delay) if !is_known && !delay.may_have_been_accepted() => {
-                undecided = Some((first, outcome.clone()));
-            }
-            decided => return (first, decided, None),
-        }
-        for (other, project) in
-            self.projects.iter().enumerate().filter(|(other, _)| *other != first)
-        {
-            match project.send(attempt, message, start_by(false)).await {
-                mismatch if is_of_another_project(&mismatch) => {}
+        let others = (0..self.projects.len()).filter(|other| *other != first);
+        for project in iter::once(first).chain(others) {
+            let is_known = project == first && attempt.target.fcm_app.is_some();
+            let shares = if is_known { 1 } else { self.projects.len() - said.len() };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let start_by = deadline - left + left / u32::try_from(shares).unwrap_or(u32::MAX);
+            let outcome = self.projects[project].send(attempt, message, start_by).await;
+            match &outcome {
+                mismatch if is_of_another_project(mismatch) => {}
+                // It may have been this one's, and is there.
+                Outcome::Delayed(delay) if project == first && delay.may_have_been_accepted() => {
+                    return (project, outcome, said);
+                }
                 // It may be this one's, or that of one behind it.
-                Outcome::Delayed(delay) => {
+                Outcome::Delayed(delay) if !is_known => {
                     if undecided.is_none() || delay.may_have_been_accepted() {
-                        undecided = Some((other, Outcome::Delayed(delay)));
+                        undecided = Some(said.len());
                     }
                 }
-                decided => return (other, decided, Some(outcome)),
+                _ => return (project, outcome, said),
             }
+            said.push((project, outcome));
         }
-        match undecided {
-            Some((other, undecided)) if other != first => (other, undecided, Some(outcome)),
-            _ => (first, outcome, None),
-        }
+        let (project, outcome) = said.swap_remove(undecided.unwrap_or(0));
+        (project, outcome, said)
     }
 }
 

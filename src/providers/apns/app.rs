@@ -9,15 +9,15 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use serde::Deserialize;
+use http::{Request, StatusCode, header};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     ApnsMessage, ApnsReason,
+    answer::{Answer, ErrorBody, is_ending, is_refused_as},
     authentication_token::{AuthenticationTokens, Token},
     generation::{Choice, Generation, Generations, Place, Role},
+    headers::set_headers,
     token_key::Source,
 };
 use crate::{
@@ -26,8 +26,7 @@ use crate::{
     domain::device::{AppId, Provider},
     outbound::{Body, Patience, Reply},
     providers::{
-        AppName, Attempt, Credential, Delay, Failure, Outcome, ProvidersError, RejectionReason,
-        Tools, Why,
+        AppName, Attempt, Credential, Delay, Failure, Outcome, ProvidersError, Tools, Why,
         clock_skew::ClockSkew,
         credential::{Contents, Watched, expiry_is_known},
         retry_after,
@@ -257,44 +256,6 @@ impl App {
     }
 }
 
-/// What Apple answered.
-pub(super) struct Answer {
-    pub(super) outcome: Outcome,
-    pub(super) headers: HeaderMap,
-}
-
-impl From<Failure> for Answer {
-    fn from(failure: Failure) -> Self {
-        Self { outcome: failure.into(), headers: HeaderMap::new() }
-    }
-}
-
-fn set_headers(
-    headers: &mut HeaderMap,
-    topic: &AppId,
-    message: &ApnsMessage,
-    attempt: &Attempt<'_>,
-) {
-    let topic = HeaderValue::from_str(topic.as_str()).expect("a bundle id is ASCII");
-    headers.insert("apns-topic", topic);
-    headers.insert("apns-push-type", HeaderValue::from_static(message.push_type()));
-    if let Some(priority) = message.priority() {
-        headers.insert("apns-priority", HeaderValue::from_static(priority));
-    }
-    // Both differ from push to push: "APNs maintains a small dynamic table for HPACK", which they would
-    // fill. What is sensitive is never kept there.
-    if let Some(expiration) = message.expiration(attempt.asked_at) {
-        let mut expiration = HeaderValue::from(expiration);
-        expiration.set_sensitive(true);
-        headers.insert("apns-expiration", expiration);
-    }
-    let mut buffer = Uuid::encode_buffer();
-    let apns_id = HeaderValue::from_str(attempt.id.hyphenated().encode_lower(&mut buffer));
-    let mut apns_id = apns_id.expect("a UUID is ASCII");
-    apns_id.set_sensitive(true);
-    headers.insert("apns-id", apns_id);
-}
-
 /// Where Apple calls our token expired and does not allow another one yet, the push waits for that one at the longest:
 /// before, another server of Apple's may take it by the same token.
 fn wait_for_token(outcome: Outcome, choice: &Choice) -> Outcome {
@@ -306,29 +267,4 @@ fn wait_for_token(outcome: Outcome, choice: &Choice) -> Outcome {
         }
         outcome => outcome,
     }
-}
-
-/// Apple's server that the connection leads to is shutting down: others are not.
-fn is_ending(outcome: &Outcome) -> bool {
-    is_refused_as(outcome, ApnsReason::Shutdown)
-}
-
-/// Whether Apple refuses the push for now, for this reason.
-fn is_refused_as(outcome: &Outcome, reason: ApnsReason) -> bool {
-    let reason = RejectionReason::Apns(reason);
-    matches!(outcome, Outcome::Delayed(Delay { why: Why::Refused(said), .. }) if *said == reason)
-}
-
-/// The body of an answer that is not 200.
-#[derive(Deserialize)]
-struct ErrorBody {
-    reason: String,
-    /// With status 410: when Apple last knew the token to be gone, in milliseconds.
-    #[serde(default, deserialize_with = "milliseconds")]
-    timestamp: Option<i64>,
-}
-
-/// The reason counts, also where the time cannot be understood.
-fn milliseconds<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
-    Ok(serde_json::Value::deserialize(value)?.as_i64())
 }

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     ApnsReason,
-    app::{Answer, App},
+    answer::Answer,
+    app::App,
     generation::{Choice, Generation, Generations, Role},
 };
 use crate::{

@@ -2,35 +2,51 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use h2::Reason;
-
 use push_bouncer::sandbox::{
     faults::{Act, Outage},
     fcm::{FakeFcm, FcmOptions, ServiceAccount},
 };
 use serde_json::{Value, json};
 
-use super::{outcomes, with_phones_in};
+use super::{outcomes, until_outcomes, with_phones_in};
 use crate::world::{IAGO, Phone, Stage, World, message, to, until};
 
 /// A world with a second project besides that of the surroundings, which is asked first.
 async fn with_second() -> (World, FakeFcm) {
+    let (world, [second]) = with_projects(["second"]).await;
+    (world, second)
+}
+
+/// A world with these projects besides that of the surroundings; they are asked in the order of their names.
+async fn with_projects<const N: usize>(names: [&str; N]) -> (World, [FakeFcm; N]) {
     let stage = Stage::set("").await;
+    let mut config = stage.surroundings.config().to_owned();
+    let projects = names.map(|name| start_project(&stage, name));
+    let projects = join_all(projects).await.into_iter().map(|(project, lines)| {
+        config += &lines;
+        project
+    });
+    let projects: Vec<FakeFcm> = projects.collect();
+    (stage.serve(&config).await, projects.try_into().ok().expect("there is one of each name"))
+}
+
+/// A Firebase project, and what the configuration says of it.
+async fn start_project(stage: &Stage, name: &str) -> (FakeFcm, String) {
     let file = stage.surroundings.config_file().with_file_name("service-account.json");
     let first: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    let account =
-        ServiceAccount::with_key("second", first["private_key"].as_str().unwrap()).unwrap();
+    let account = ServiceAccount::with_key(name, first["private_key"].as_str().unwrap()).unwrap();
     let options = FcmOptions { accounts: vec![account.clone()], ..FcmOptions::default() };
     let authority = stage.surroundings.authority();
     let fcm = FakeFcm::start(authority, stage.clock.clone(), options).await.unwrap();
-    let its_file = file.with_file_name("second.json");
+    let its_file = file.with_file_name(format!("{name}.json"));
     std::fs::write(&its_file, account.json(&fcm.token_uri())).unwrap();
-    let config = format!(
-        "{}\nfcm.second.service_account_file = {its_file:?}\nfcm.second.endpoint = \"https://{}\"\n",
-        stage.surroundings.config(),
+    let lines = format!(
+        "\nfcm.{name}.service_account_file = {its_file:?}\nfcm.{name}.endpoint = \"https://{}\"\n",
         fcm.address(),
     );
-    (stage.serve(&config).await, fcm)
+    (fcm, lines)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,4 +146,26 @@ async fn a_project_that_fails_does_not_keep_pushes_from_the_phones_of_another() 
     .await;
     world.shutdown().await;
     second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_project_that_fails_is_known_to_fail() {
+    let (world, [second, third]) = with_projects(["second", "third"]).await;
+    let of_third: Vec<Phone> =
+        (0..25).map(|number| Phone::android(&format!("phone{number}@third"))).collect();
+    let server = with_phones_in(&world, &of_third).await;
+    world.surroundings.fcm.faults().set_outage(Some(Outage::ServiceUnavailable));
+    second.faults().set_outage(Some(Outage::ServiceUnavailable));
+
+    server.notify(&to(IAGO, message())).await;
+    until_outcomes(&world, "accepted", 25.0).await;
+    assert_eq!(third.counters().accepted, 25);
+    for (app, is_available) in [("sandbox", 0.0), ("second", 0.0), ("third", 1.0)] {
+        let labels = ["provider=\"fcm\"", &format!("app=\"{app}\"")];
+        world.until_metric("push_bouncer_provider_available", &labels, is_available).await;
+    }
+    world.shutdown().await;
+    for project in [second, third] {
+        project.shutdown().await;
+    }
 }
