@@ -1,11 +1,12 @@
-//! What many devices cost: look-ups, registrations, notifies and memory with ten million of them on PostgreSQL.
+//! What many devices cost: look-ups, registrations, notifies, imports and memory with ten million of them on PostgreSQL.
 //!
-//! `cargo bench --bench storage` makes two databases of its own on the server that `PUSH_BOUNCER_TEST_DATABASE_URL`
-//! names (by default on 127.0.0.1), a small and a full one, measures, and removes them, also after a failure. It
+//! `cargo bench --bench storage` makes databases of its own on the server that `PUSH_BOUNCER_TEST_DATABASE_URL`
+//! names (by default on 127.0.0.1), measures, and removes them, also after a failure. It
 //! ends with 1 when a demanded figure is missed, and with 2 when something failed.
 
 mod database;
 mod fill;
+mod imports;
 mod lookups;
 mod notifies;
 mod people;
@@ -79,7 +80,7 @@ fn print(report: &Report, json: bool) {
     }
 }
 
-/// Makes the databases, and removes them whatever becomes of the measurement.
+/// Measures, and removes the databases whatever becomes of it.
 async fn run(devices: u64, keep: bool) -> anyhow::Result<Report> {
     let size = Size::of_devices(devices);
     let gigabytes = (size.devices() * DISK_PER_DEVICE).div_ceil(1_000_000_000);
@@ -87,23 +88,16 @@ async fn run(devices: u64, keep: bool) -> anyhow::Result<Report> {
         "{} devices need {gigabytes} GB of disk where PostgreSQL has its data",
         size.devices()
     ));
-    let small = Database::create().await?;
-    let full = match Database::create().await {
-        Ok(full) => full,
-        Err(error) => {
-            small.remove().await?;
-            return Err(error);
-        }
-    };
+    let mut databases = Vec::new();
     let mut terminated = signal(SignalKind::terminate())?;
     let measured = tokio::select! {
-        measured = AssertUnwindSafe(measure(&small, &full, size)).catch_unwind() => {
+        measured = AssertUnwindSafe(measure(&mut databases, size)).catch_unwind() => {
             measured.unwrap_or_else(|_| Err(anyhow!("a panic, told above")))
         }
         _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
         _ = terminated.recv() => Err(anyhow!("terminated")),
     };
-    for database in [small, full] {
+    for database in databases {
         if keep {
             progress(&format!("kept: {}", database.name()));
         } else if let Err(error) = database.remove().await {
@@ -113,7 +107,14 @@ async fn run(devices: u64, keep: bool) -> anyhow::Result<Report> {
     measured
 }
 
-async fn measure(small: &Database, full: &Database, size: Size) -> anyhow::Result<Report> {
+/// Measures, and leaves the databases that it made.
+async fn measure(databases: &mut Vec<Database>, size: Size) -> anyhow::Result<Report> {
+    for _ in 0..4 {
+        databases.push(Database::create().await?);
+    }
+    let [small, full, source, target] = databases.as_slice() else {
+        unreachable!("four were made")
+    };
     let mut report = Report::default();
     for setting in
         ["server_version", "shared_buffers", "fsync", "synchronous_commit", "full_page_writes"]
@@ -137,7 +138,7 @@ async fn measure(small: &Database, full: &Database, size: Size) -> anyhow::Resul
     }
     notifies::measure_memory([small, full], &mut report).await?;
     notifies::measure_cost(full, size, &mut report).await?;
-    // Importing a million devices has its place here.
     registrations::measure(full, size, &mut report).await?;
+    imports::measure(source, target, size, &mut report).await?;
     Ok(report)
 }
