@@ -144,18 +144,6 @@ impl Brake {
         is_new.then(|| self.believe(app, pushed, project).boxed())
     }
 
-    async fn believe(&self, app: &App, pushed: Pushed<'_>, project: Option<&str>) {
-        if let Some(project) = project {
-            let Pushed { row, target, .. } = pushed;
-            if let Err(error) = self.inner.registry.remember_project(row, target, project).await {
-                tracing::warn!(event = "device.project_unknown", %error, "the next push finds the device's project again");
-            }
-        }
-        if pushed.is_suspect {
-            self.clear(app, &pushed).await;
-        }
-    }
-
     /// Removes a device that a push service declares gone, unless it was registered after `since`: a late
     /// answer must not kill a fresh registration. Whether any row went.
     ///

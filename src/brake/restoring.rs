@@ -6,6 +6,19 @@ use crate::{
 };
 
 impl Brake {
+    /// Does what an accepted push asks for: its project, where that is another one, is remembered, and a suspect is cleared.
+    pub(super) async fn believe(&self, app: &App, pushed: Pushed<'_>, project: Option<&str>) {
+        if let Some(project) = project {
+            let Pushed { row, target, .. } = pushed;
+            if let Err(error) = self.inner.registry.remember_project(row, target, project).await {
+                tracing::warn!(event = "device.project_unknown", %error, "the next push finds the device's project again");
+            }
+        }
+        if pushed.is_suspect {
+            self.clear(app, &pushed).await;
+        }
+    }
+
     /// A suspect was accepted: it is none any more. What was said of its app was not true then, at least not of
     /// it: whoever went by the same word since the app has suspects, or shortly before, comes back as one.
     pub(super) async fn clear(&self, app: &App, pushed: &Pushed<'_>) {
