@@ -167,6 +167,7 @@ impl App {
             &config,
             providers.apps(),
             registry.clone(),
+            shared_state.clone(),
             clock.clone(),
             Arc::clone(&metrics),
         );
@@ -285,7 +286,7 @@ impl App {
             tokio::join!(
                 self.registry.keep_flushing(&self.stopping),
                 Box::pin(self.registry.keep_listening(&self.stopping)),
-                self.brake.keep_watching(&self.stopping),
+                Box::pin(self.brake.keep_watching(&self.stopping)),
                 Box::pin(self.retention.keep_deleting(&self.stopping)),
             )
         };

@@ -8,6 +8,8 @@ mod by_server;
 mod holes;
 mod quarantine;
 mod restoring;
+mod sharing;
+mod told;
 mod watch;
 mod window;
 
@@ -20,7 +22,7 @@ use tokio::sync::Mutex;
 use app::{App, Leave};
 use holes::Holes;
 use quarantine::Quarantine;
-use watch::Known;
+use watch::{Known, LOOK_INTERVAL};
 
 use crate::{
     clock::{Clock, Timestamp},
@@ -29,6 +31,7 @@ use crate::{
     metrics::{DeviceChange, DeviceChangeLabels, Metrics},
     providers::{AppKey, AppName, FcmReason, RejectionReason},
     registry::{AppDevices, Burial, Registry, RegistryError},
+    shared_state::SharedState,
 };
 
 /// Removes devices, or does not; clones share everything.
@@ -48,6 +51,8 @@ struct Inner {
     /// What the database has to be asked or told failed the last time, which was logged.
     is_failing: AtomicBool,
     registry: Registry,
+    /// Where nodes count together.
+    shared: Option<SharedState>,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
@@ -81,12 +86,13 @@ pub fn devices_of_app(config: &Config, provider: Provider, name: &str) -> AppDev
 
 impl Brake {
     /// A brake for these apps, which are all of the configuration in the order of their keys; all of them off until
-    /// the database is read.
+    /// the database is read. Nodes that share something count together.
     #[must_use]
     pub fn new(
         config: &Config,
         apps: &[AppName],
         registry: Registry,
+        shared: Option<SharedState>,
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -103,6 +109,7 @@ impl Brake {
                 report: config.compat.report_deleted_devices,
                 holes: Holes::default(),
                 registry,
+                shared,
                 metrics,
                 clock,
             }),

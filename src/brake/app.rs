@@ -1,5 +1,7 @@
 //! What the brake knows of one app.
 
+mod sharing;
+
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{
@@ -8,8 +10,10 @@ use std::sync::{
     },
 };
 
+use self::sharing::Shared;
 use super::{
     by_server::ByServer,
+    told::Servers,
     window::{Sums, Window, minutes},
 };
 use crate::{
@@ -38,6 +42,7 @@ pub(super) struct App {
     /// The minute of the last push for another one, plus one; 0 before the first.
     other_server: AtomicU64,
     by_server: Mutex<ByServer>,
+    shared: Mutex<Shared>,
 }
 
 /// What is known of a topic of an app: each may be wrong by itself.
@@ -80,6 +85,7 @@ impl App {
             first_server: AtomicI64::new(0),
             other_server: AtomicU64::new(0),
             by_server: Mutex::default(),
+            shared: Mutex::default(),
             devices,
         }
     }
@@ -119,20 +125,27 @@ impl App {
         }
     }
 
-    fn has_several_servers(&self, minute: u64) -> bool {
-        let other = self.other_server.load(Relaxed);
-        other > 0 && other + self.window_minutes > minute
+    fn first_server(&self) -> Option<i64> {
+        let first = self.first_server.load(Relaxed);
+        (first > 0).then(|| first - 1)
+    }
+
+    /// How many minutes ago another server was sent for, if that is within the window.
+    fn other_server_ago(&self, minute: u64) -> Option<u64> {
+        let other = self.other_server.load(Relaxed).checked_sub(1)?;
+        let ago = minute.saturating_sub(other);
+        (ago <= self.window_minutes).then_some(ago)
+    }
+
+    /// How many whole minutes the window has.
+    pub(super) fn window_minutes(&self) -> u64 {
+        self.window_minutes
     }
 
     /// Forgets what was counted.
-    pub(super) fn begin_anew(&self) {
+    fn clear(&self) {
         self.window.clear();
         self.by_server().clear();
-    }
-
-    /// Refusals within the window of the server that has most of them.
-    fn most_of_one_server(&self, minute: u64) -> u64 {
-        self.by_server().most(minute, self.window_minutes)
     }
 
     fn by_server(&self) -> MutexGuard<'_, ByServer> {
@@ -141,8 +154,11 @@ impl App {
 
     /// Whether so many devices are called bad that the push service is not believed. One server alone proves nothing
     /// while others send enough to tell: whoever registers nonsense must not stop the removals of all.
+    ///
+    /// What counts is what this node has counted by now, and what the others told last.
     pub(super) fn is_beyond(&self, config: &BrakeConfig, minute: u64) -> Option<Sums> {
-        let sums = self.window.sums(minute);
+        let others = &self.shared().others;
+        let sums = self.window.sums(minute).and(others.sums);
         #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 pushes in a day")]
         let is_beyond = |sums: Sums| {
             sums.sends >= config.min_pushes.into()
@@ -151,15 +167,15 @@ impl App {
         if !is_beyond(sums) {
             return None;
         }
-        if !self.has_several_servers(minute) {
+        if self.servers(minute).and(others.servers) != Servers::Several {
             return Some(sums);
         }
-        let one = self.most_of_one_server(minute);
-        let others = Sums {
+        let one = self.by_server().most(minute, self.window_minutes, &others.by_server);
+        let rest = Sums {
             sends: sums.sends.saturating_sub(one),
             refusals: sums.refusals.saturating_sub(one),
         };
-        (others.sends < config.min_pushes.into() || is_beyond(others)).then_some(sums)
+        (rest.sends < config.min_pushes.into() || is_beyond(rest)).then_some(sums)
     }
 
     /// Notes that a push was accepted.

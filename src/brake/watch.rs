@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// So soon a brake that another process put on or took off counts here.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the database is known to say of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,12 @@ pub(super) enum Known {
 }
 
 impl Brake {
-    /// Looks every second what other processes did to the brakes, until `stop`.
+    /// Looks every second what other processes did to the brakes and what other nodes counted, until `stop`.
     pub async fn keep_watching(&self, stop: &CancellationToken) {
+        tokio::join!(self.keep_looking(stop), self.keep_sharing(stop));
+    }
+
+    async fn keep_looking(&self, stop: &CancellationToken) {
         let mut ticks = interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -68,10 +72,11 @@ impl Brake {
             };
             let stored = rows.iter().find(of_app).map(|row| row.engaged_at);
             match (*known, stored) {
-                (Known::On(_) | Known::ToBringBack(_), None) => {
+                (Known::On(before) | Known::ToBringBack(before), None) => {
                     *known = Known::Off;
+                    // Before anybody considers it again.
+                    self.begin_anew(app, Some(before));
                     self.set_engaged(app, false);
-                    self.begin_anew(app);
                     tracing::info!(
                         event = "brake.released",
                         provider = app.devices.provider.as_str(),
@@ -84,11 +89,11 @@ impl Brake {
                 // Another node put it on at the same time, or it was off in between.
                 (Known::On(_), Some(since)) => {
                     *known = Known::On(since);
-                    self.begin_anew(app);
+                    self.begin_anew(app, None);
                 }
                 (Known::ToBringBack(_), Some(since)) => {
                     *known = Known::ToBringBack(since);
-                    self.begin_anew(app);
+                    self.begin_anew(app, None);
                 }
                 (Known::Off, Some(since)) => {
                     self.set_engaged(app, true);
@@ -185,8 +190,8 @@ impl Brake {
 
     /// What was counted before is no reason to put the brake on again, and devices are what the operator made of
     /// them.
-    fn begin_anew(&self, app: &App) {
-        app.begin_anew();
+    fn begin_anew(&self, app: &App, released: Option<Timestamp>) {
+        app.begin_anew(released.map(Timestamp::unix_millis));
         self.inner.quarantine.clear();
         self.inner.registry.forget_devices();
     }

@@ -40,6 +40,16 @@ pub(super) struct Sums {
     pub(super) refusals: u64,
 }
 
+impl Sums {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            sends: self.sends.saturating_add(other.sends),
+            refusals: self.refusals.saturating_add(other.refusals),
+        }
+    }
+}
+
 impl Window {
     /// A window of this length, and of the minute that has only begun.
     pub(super) fn new(length: Duration) -> Self {
@@ -61,14 +71,18 @@ impl Window {
 
     /// The counts of the window that ends with this minute.
     pub(super) fn sums(&self, minute: u64) -> Sums {
+        self.by_age(minute).fold(Sums::default(), |sums, (_, of_minute)| sums.and(of_minute))
+    }
+
+    /// The counts of each of its minutes, with how many minutes ago it was, in no order.
+    pub(super) fn by_age(&self, minute: u64) -> impl Iterator<Item = (u64, Sums)> {
         let first = (minute + 2).saturating_sub(self.buckets.len() as u64).max(1);
-        self.buckets
-            .iter()
-            .filter(|bucket| (first..=minute + 1).contains(&bucket.minute.load(Relaxed)))
-            .fold(Sums::default(), |sums, bucket| Sums {
-                sends: sums.sends + bucket.sends.load(Relaxed),
-                refusals: sums.refusals + bucket.refusals.load(Relaxed),
-            })
+        self.buckets.iter().filter_map(move |bucket| {
+            let noted = bucket.minute.load(Relaxed);
+            let sums =
+                Sums { sends: bucket.sends.load(Relaxed), refusals: bucket.refusals.load(Relaxed) };
+            (first..=minute + 1).contains(&noted).then(|| (minute + 1 - noted, sums))
+        })
     }
 
     /// Forgets everything.

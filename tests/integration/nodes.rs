@@ -5,6 +5,7 @@
 use crate::world::{ChatServer, Program, Redis, Stage, until};
 
 mod announcements;
+mod brake;
 mod database_gone;
 mod database_troubles;
 mod duplicates;

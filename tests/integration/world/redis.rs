@@ -1,6 +1,7 @@
 //! A Redis of a test's own, which can be taken away and held.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -83,15 +84,25 @@ impl Redis {
 
     /// Ends the connections of all its clients.
     pub(crate) async fn drop_connections(&self) {
-        let client = redis::Client::open(format!("redis+unix://{}", self.socket().display()));
-        let client = client.expect("it is the URL of a socket");
-        let connection = client.get_multiplexed_async_connection().await;
-        let mut connection = connection.expect("Redis answers");
+        let mut connection = self.connection().await;
         let mut kill = redis::cmd("CLIENT");
         kill.arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes");
         let killed: u64 =
             kill.query_async(&mut connection).await.expect("Redis does as it is told");
         assert!(killed > 0, "somebody was connected");
+    }
+
+    /// The fields of a hash.
+    pub(crate) async fn hash(&self, key: &str) -> BTreeMap<String, String> {
+        let mut connection = self.connection().await;
+        let read = redis::cmd("HGETALL").arg(key).query_async(&mut connection).await;
+        read.expect("Redis says what it has")
+    }
+
+    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(format!("redis+unix://{}", self.socket().display()));
+        let client = client.expect("it is the URL of a socket");
+        client.get_multiplexed_async_connection().await.expect("Redis answers")
     }
 
     fn socket(&self) -> PathBuf {
