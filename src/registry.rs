@@ -62,6 +62,7 @@ pub use import::{
 };
 pub use leadership::Leadership;
 pub use open::OpenError;
+pub(crate) use open::plain_on_this_machine;
 pub use pending::PushCount;
 pub use readiness::Readiness;
 pub use registration_keys::{PUBLIC_KEY_BYTES, StoredKey, USES_PERIOD};

@@ -13,7 +13,7 @@ use super::{
     row::SourceRow,
     schema::{Schema, Selection},
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, registry::plain_on_this_machine};
 
 /// How long a statement on the source may take: the first one of a large table counts its rows.
 const STATEMENT: Duration = Duration::from_secs(10 * 60);
@@ -54,7 +54,8 @@ impl Source {
             return Err(SourceError::Url);
         }
         let options = PgConnectOptions::from_str(url).map_err(|_| SourceError::Url)?;
-        Ok(Self(options.application_name("push-bouncer import").disable_statement_logging()))
+        let options = plain_on_this_machine(options).application_name("push-bouncer import");
+        Ok(Self(options.disable_statement_logging()))
     }
 
     /// All of it as it is now.
