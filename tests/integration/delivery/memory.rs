@@ -81,12 +81,19 @@ async fn a_black_hole_costs_no_more_memory_than_the_store_the_duplicates_and_64_
                     return times;
                 }
                 let authorization = &authorizations[number % SERVERS];
-                let answer = notify(&mut client, authorization, of_message(number)).await.unwrap();
-                // Until the breakers open, nothing more may be taken where the store is full already.
-                match answer.0 {
-                    200 => times.push(answer.1),
-                    503 => _ = refused.fetch_add(1, Ordering::Relaxed),
-                    other => panic!("answered with {other}"),
+                loop {
+                    let body = of_message(number);
+                    let answer = notify(&mut client, authorization, body).await.unwrap();
+                    match answer.0 {
+                        200 => {
+                            times.push(answer.1);
+                            break;
+                        }
+                        // Until the breakers open, nothing more is taken where the store is full already.
+                        503 => refused.fetch_add(1, Ordering::Relaxed),
+                        other => panic!("answered with {other}"),
+                    };
+                    sleep(Duration::from_millis(100)).await;
                 }
                 answered.fetch_add(1, Ordering::Relaxed);
             }
@@ -110,10 +117,9 @@ async fn a_black_hole_costs_no_more_memory_than_the_store_the_duplicates_and_64_
     let seconds = began.elapsed().as_secs_f64();
     tell(&format!("{seconds:.0} s in all; {}", Times::of(times).in_words()));
     let refused = refused.load(Ordering::Relaxed);
-    tell(&format!("{refused} refused: no more could be taken"));
-    assert!(refused < notifies / 2, "{refused} of {notifies} were refused");
+    tell(&format!("{refused} times refused: no more could be taken just then"));
     // The code of a debug build is large, and its pages count: it gets what it had at rest.
-    let remembered = (notifies - refused) as u64 * REMEMBERED;
+    let remembered = notifies as u64 * REMEMBERED;
     let bound =
         store_bytes + remembered + MARGIN + if cfg!(debug_assertions) { at_rest } else { 0 };
     tell(&format!("most: {:.1} MB; bound: {:.1} MB", megabytes(most), megabytes(bound)));
