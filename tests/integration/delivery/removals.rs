@@ -61,6 +61,12 @@ async fn in_an_outage() -> (World, ChatServer) {
     (world, server)
 }
 
+/// Waits until so many pushes wait: a notify may be answered a moment before its push has its place among them, and a
+/// removal that comes in that moment goes to the phone, which has nothing to take down then.
+async fn until_waiting(world: &World, pushes: f64) {
+    world.until_metric("push_bouncer_push_retry_entries", &[], pushes).await;
+}
+
 /// Ends the outage, and waits until nothing waits any more.
 async fn end_outage(world: &World) {
     for faults in both(world) {
@@ -116,6 +122,7 @@ fn assert_shown(world: &World, expected: &[&str]) {
 async fn a_waiting_message_that_was_read_is_not_sent_nor_is_its_removal() {
     let (world, server) = in_an_outage().await;
     server.notify(&of_message(5)).await;
+    until_waiting(&world, 2.0).await;
     let answer = server.notify(&of_removal(&[5])).await;
     assert_eq!(answer["total_apple_devices"], 1);
     end_outage(&world).await;
@@ -129,6 +136,7 @@ async fn a_waiting_message_that_was_read_is_not_sent_nor_is_its_removal() {
 async fn a_removal_of_other_messages_besides_goes_alone() {
     let (world, server) = in_an_outage().await;
     server.notify(&of_message(5)).await;
+    until_waiting(&world, 2.0).await;
     server.notify(&of_removal(&[4, 5])).await;
     end_outage(&world).await;
     assert_shown(&world, &["r4,5"]);
@@ -153,11 +161,7 @@ async fn a_removal_goes_where_the_message_may_have_arrived() {
     until("both are refused the second time", async || (world.arrived() == (2, 2)).then_some(()))
         .await;
     // The refusal is noted a moment after it was written down there.
-    until("both wait", async || {
-        let retries = world.metric("push_bouncer_push_retry_entries", &[]).await;
-        (retries == 2.0).then_some(())
-    })
-    .await;
+    until_waiting(&world, 2.0).await;
     sleep(NOTICED).await;
     server.notify(&of_removal(&[5])).await;
     end_outage(&world).await;
@@ -171,6 +175,7 @@ async fn a_removal_goes_where_the_message_may_have_arrived() {
 async fn a_removal_of_another_message_goes_behind_the_one_that_waits() {
     let (world, server) = in_an_outage().await;
     server.notify(&of_message(5)).await;
+    until_waiting(&world, 2.0).await;
     server.notify(&of_removal(&[4])).await;
     end_outage(&world).await;
     assert_shown(&world, &["m5", "r4"]);
@@ -186,6 +191,7 @@ async fn messages_for_one_device_arrive_in_their_order_after_an_outage() {
         server.notify(&of_message(id)).await;
         expected.push(format!("m{id}"));
     }
+    until_waiting(&world, 40.0).await;
     server.notify(&of_removal(&[7, 13])).await;
     expected.retain(|shown| shown != "m7" && shown != "m13");
     end_outage(&world).await;
@@ -194,7 +200,9 @@ async fn messages_for_one_device_arrive_in_their_order_after_an_outage() {
     expected.push("m21".to_owned());
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     until("all have arrived", async || {
-        (world.surroundings.apns.counters().accepted == 19).then_some(())
+        let services = (&world.surroundings.apns, &world.surroundings.fcm);
+        let accepted = (services.0.counters().accepted, services.1.counters().accepted);
+        (accepted == (19, 19)).then_some(())
     })
     .await;
     assert_shown(&world, &expected);
