@@ -131,6 +131,8 @@ impl Stage {
             topics: TOPICS.map(str::to_owned).to_vec(),
             project: PROJECT.to_owned(),
             account: Some(account::of(PROJECT)),
+            // A quick machine sends more in a few seconds than the sandbox keeps for people.
+            log_capacity: 100_000,
             settings: format!(
                 "dns.servers = [\"{}\"]\n{grace}{connections}{settings}",
                 dns.address()
